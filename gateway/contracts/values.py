@@ -1,0 +1,104 @@
+"""Values that stand in a configuration: durations, sizes, secrets.
+
+Settings classes use these as field types; `gateway.config` fills them from YAML
+and knows their notation.
+"""
+
+import os
+from pathlib import Path
+from typing import Final
+
+from gateway.errors import SecretUnreadable
+
+
+class Seconds(float):
+    """A duration, written ``250ms`` ``30s`` ``5m`` ``12h`` ``14d``."""
+
+    __slots__ = ()
+
+
+class Bytes(int):
+    """A size, written ``512B`` ``64KiB`` ``10GiB``."""
+
+
+class Secret:
+    """A reference to a secret, or (with a warning) the secret itself.
+
+    Its `repr` and `str` show the reference, never the value, so that a traceback
+    or a log of settings gives nothing away.
+    """
+
+    __slots__ = ("_literal", "name", "source")
+
+    def __init__(self, source: str, name: str, literal: str | None = None) -> None:
+        self.source: Final = source
+        """``env`` ``file`` ``credential`` or ``literal``."""
+        self.name: Final = name
+        """The variable, path or credential; empty for a literal."""
+        self._literal = literal
+
+    @classmethod
+    def of(cls, value: str) -> "Secret":
+        """A literal secret."""
+        return cls("literal", "", value)
+
+    def read(self) -> str:
+        """The value, read anew each time so that a rotated file takes effect.
+
+        Raises `SecretUnreadable`, with the reference and what to do, when it is
+        missing, empty or not readable.
+        """
+        match self.source:
+            case "env":
+                value = os.environ.get(self.name, "")
+            case "file":
+                value = _read_file(Path(self.name), str(self))
+            case "credential":
+                directory = os.environ.get("CREDENTIALS_DIRECTORY")
+                if not directory:
+                    raise SecretUnreadable(
+                        f"{self}: $CREDENTIALS_DIRECTORY is not set; start by systemd with"
+                        f" LoadCredential={self.name}:…"
+                    )
+                value = _read_file(Path(directory, self.name), str(self))
+            case _:
+                value = self._literal or ""
+        # Editors end a file with a newline; no venue's key does.
+        value = value.strip()
+        if not value:
+            raise SecretUnreadable(f"{self}: not set or empty")
+        return value
+
+    def fingerprint(self) -> tuple[str, str, float]:
+        """Changes when the reference or the file behind it changes; shows nothing."""
+        path = None
+        if self.source == "file":
+            path = Path(self.name)
+        elif self.source == "credential":
+            path = Path(os.environ.get("CREDENTIALS_DIRECTORY", "/nonexistent"), self.name)
+        try:
+            changed = path.stat().st_mtime if path is not None else 0.0
+        except OSError:
+            changed = -1.0
+        return (self.source, self.name, changed)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        mine = (self.source, self.name, self._literal)
+        return mine == (other.source, other.name, other._literal)
+
+    def __hash__(self) -> int:
+        return hash((self.source, self.name))
+
+    def __repr__(self) -> str:
+        return f"{self.source}:{self.name}" if self.name else "literal:[redacted]"
+
+
+def _read_file(path: Path, reference: str) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise SecretUnreadable(f"{reference}: not UTF-8 text") from None
+    except OSError as error:
+        raise SecretUnreadable(f"{reference}: {error.strerror or error}") from None

@@ -1,0 +1,49 @@
+"""Instants, as RFC 3339 text in UTC.
+
+Venue times carry milliseconds, our own stamps microseconds; both end in ``Z``.
+Texts of the same precision sort as the instants do, so nothing has to be parsed
+to be compared.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final, NewType
+
+Timestamp = NewType("Timestamp", str)
+"""RFC 3339, UTC, ``Z``: ``2020-02-04T07:43:24.232Z``."""
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS: Final = 253_402_300_799_999
+"""Last millisecond of the year 9999, the largest instant RFC 3339 can write."""
+
+
+class TimeError(ValueError):
+    """You get this when a number or text is no instant between 1970 and 9999."""
+
+
+def from_milliseconds(value: int) -> Timestamp:
+    """Write epoch milliseconds, the form in which both venues tell time."""
+    if not 0 <= value <= _LAST_MS:
+        raise TimeError(f"not an epoch time in milliseconds: {str(value)[:40]}")
+    text = (_EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds")
+    return Timestamp(text[:-6] + "Z")
+
+
+def from_nanoseconds(value: int) -> Timestamp:
+    """Write our own clock's epoch nanoseconds with microseconds."""
+    text = (_EPOCH + timedelta(microseconds=value // 1000)).isoformat(timespec="microseconds")
+    return Timestamp(text[:-6] + "Z")
+
+
+def to_datetime(value: Timestamp) -> datetime:
+    """The aware datetime behind a timestamp."""
+    return datetime.fromisoformat(value)
+
+
+def to_milliseconds(value: Timestamp) -> int:
+    """Epoch milliseconds of a timestamp; finer digits are cut."""
+    return (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
+
+
+def to_nanoseconds(value: Timestamp) -> int:
+    """Epoch nanoseconds of a timestamp, exact to the microsecond."""
+    return (datetime.fromisoformat(value) - _EPOCH) // timedelta(microseconds=1) * 1000
