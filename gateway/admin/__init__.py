@@ -1,1 +1,4 @@
-"""In the making."""
+"""What a running gateway shows and obeys: health, metrics, status, events, control.
+
+`settings` is the `http` section of `gateway.yaml`.
+"""
