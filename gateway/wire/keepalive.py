@@ -1,0 +1,57 @@
+"""Periodic work, and noticing that the other side went quiet."""
+
+import math
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NoReturn
+
+import trio
+
+from gateway.errors import HeartbeatMissed
+
+
+async def every(seconds: float) -> AsyncIterator[None]:
+    """Tick each `seconds` on Trio's clock, the first time after one period.
+
+    Ticks do not drift, whatever the body takes; those that a slow body missed are
+    left out, not made up for in a burst.
+    """
+    if seconds <= 0:
+        raise ValueError("a period needs seconds > 0")
+    start = trio.current_time()
+    while True:
+        passed = math.floor((trio.current_time() - start) / seconds)
+        await trio.sleep_until(start + (passed + 1) * seconds)
+        yield
+
+
+class Liveness:
+    """Sends heartbeats, and gives up when nothing proves that the peer lives.
+
+    One task runs `run`; whoever reads the socket calls `seen` at each answer that
+    proves life (what proves it is the venue's affair)::
+
+        liveness = Liveness(beat_seconds=10, silence_seconds=25)
+        nursery.start_soon(liveness.run, send_ping)
+    """
+
+    def __init__(self, *, beat_seconds: float, silence_seconds: float) -> None:
+        if not 0 < beat_seconds < silence_seconds:
+            raise ValueError("silence_seconds must be longer than beat_seconds")
+        self._beat_seconds = beat_seconds
+        self._silence_seconds = silence_seconds
+        self._scope = trio.CancelScope()
+
+    def seen(self) -> None:
+        """Note a proof of life."""
+        self._scope.deadline = trio.current_time() + self._silence_seconds
+
+    async def run(self, beat: Callable[[], Awaitable[None]]) -> NoReturn:
+        """Call `beat` each period until silence lasts too long: `HeartbeatMissed`.
+
+        A `beat` that hangs in a full socket is cut off by the same limit.
+        """
+        self.seen()
+        with self._scope:
+            async for _ in every(self._beat_seconds):
+                await beat()
+        raise HeartbeatMissed(f"no sign of life for {self._silence_seconds:g} s")

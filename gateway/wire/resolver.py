@@ -1,0 +1,81 @@
+"""Names to addresses, in threads that nobody else needs.
+
+The system's resolver blocks a thread, for minutes when the name server is gone,
+and cannot be interrupted. In Trio's own pool forty such look-ups would stop every
+file and database call of the process; here they only hold up other look-ups.
+
+`app` installs it once; then every connection of the process resolves through it,
+those of HTTP and of sinks' libraries too.
+"""
+
+import socket
+from functools import partial
+from typing import Final, Literal
+
+import trio
+
+_THREADS: Final = 16
+_REMEMBER_SECONDS: Final = 5.0
+"""Long enough that a hundred accounts cut at once ask for their host once, far
+shorter than any TTL that an exchange would rely on."""
+
+Found = list[
+    tuple[Literal[socket.AddressFamily.AF_INET], socket.SocketKind, int, str, tuple[str, int]]
+    | tuple[
+        Literal[socket.AddressFamily.AF_INET6],
+        socket.SocketKind,
+        int,
+        str,
+        tuple[str, int, int, int] | tuple[int, bytes],
+    ]
+]
+_Question = tuple[bytes | None, bytes | str | int | None, int, int, int, int]
+
+
+class ThreadedResolver(trio.abc.HostnameResolver):
+    """Trio's resolver, with its own threads and a short memory."""
+
+    def __init__(self) -> None:
+        self._threads = trio.CapacityLimiter(_THREADS)
+        self._answers: dict[_Question, tuple[float, Found]] = {}
+
+    async def getaddrinfo(
+        self,
+        host: bytes | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,  # noqa: A002  (the name is given by the interface)
+        proto: int = 0,
+        flags: int = 0,
+    ) -> Found:
+        """Look a name up, or recall what was found a moment ago."""
+        question = (host, port, family, type, proto, flags)
+        self._forget_old()
+        if question in self._answers:
+            await trio.lowlevel.checkpoint()
+            return self._answers[question][1]
+        found = await trio.to_thread.run_sync(
+            partial(socket.getaddrinfo, *question), abandon_on_cancel=True, limiter=self._threads
+        )
+        self._answers[question] = (trio.current_time() + _REMEMBER_SECONDS, found)
+        return found
+
+    async def getnameinfo(
+        self, sockaddr: tuple[str, int] | tuple[str, int, int, int], flags: int
+    ) -> tuple[str, str]:
+        """Look an address up."""
+        return await trio.to_thread.run_sync(
+            partial(socket.getnameinfo, sockaddr, flags),
+            abandon_on_cancel=True,
+            limiter=self._threads,
+        )
+
+    def _forget_old(self) -> None:
+        now = trio.current_time()
+        for question in [key for key, (until, _) in self._answers.items() if until <= now]:
+            del self._answers[question]
+
+
+def install_resolver() -> None:
+    """Make every look-up of this Trio run use a `ThreadedResolver`."""
+    trio.socket.set_custom_hostname_resolver(ThreadedResolver())

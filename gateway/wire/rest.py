@@ -1,0 +1,220 @@
+"""REST: one request, one bounded answer. The only module that knows httpx.
+
+It judges nothing about the answer but 429 and 418 (come back later): whether a
+status or a body means refusal is the venue's affair.
+"""
+
+import email.utils
+import ssl
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import httpx
+import msgspec
+import trio
+
+from gateway.clock import Clock
+from gateway.errors import ConnectFailed, RateLimited, VenueUnavailable
+from gateway.wire.dial import describe, system_trust
+from gateway.wire.limits import RateLimiter
+from gateway.wire.proxies import ProxyAddress, choose_proxy
+
+MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
+_LIMITS: Final = httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=30.0)
+_LONGEST_WAIT_SECONDS: Final = 86_400.0
+"""A `Retry-After` beyond a day is a mistake, and must not silence an account for years."""
+_ASKING_LESS: Final = frozenset({418, 429})
+"""Too Many Requests; 418 is what several venues answer to a banned address."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What the peer answered, whole."""
+
+    status: int
+    headers: Mapping[str, str]
+    """Names in lower case."""
+    body: bytes
+    sent_ns: int
+    """Epoch ns right before the request: what the answer tells is no older."""
+    received_ns: int
+    """Epoch ns right after the answer was complete."""
+
+
+class RestClient:
+    """Requests to one host, over kept connections.
+
+    `count` is called once per request with a word for its result: ``ok`` ``http_3xx``
+    ``http_4xx`` ``http_5xx`` ``rate_limited`` ``timeout`` ``unreachable`` ``too_large``.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        clock: Clock,
+        proxy: str | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        timeout_seconds: float = 10,
+        max_answer_bytes: int = MAX_ANSWER_BYTES,
+        limiter: RateLimiter | None = None,
+        count: Callable[[str], None] | None = None,
+    ) -> None:
+        url = _parse(base_url)
+        self._host = url.host
+        self._clock = clock
+        self._timeout_seconds = timeout_seconds
+        self._max_answer_bytes = max_answer_bytes
+        self._limiter = limiter
+        self._count = count if count is not None else _count_nothing
+        via = choose_proxy(url.host, secure=url.scheme == "https", configured=proxy)
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            verify=ssl_context or system_trust(),
+            proxy=_httpx_proxy(via) if via is not None else None,
+            trust_env=False,  # `choose_proxy` has read it, by the same rules as for sockets
+            timeout=None,  # noqa: S113  (`request` bounds the whole of it)
+            limits=_LIMITS,
+            headers={"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip"},
+        )
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+    ) -> Answer:
+        """Ask once, within the time limit; waiting for the limiter's turn is not counted.
+
+        A body is either `form` (URL-encoded) or `content`. Redirects are not followed:
+        they come back as the answer they are, and no key goes where it was not meant to.
+
+        Raises `RateLimited` for 429 and 418, with the wait that the peer asked for;
+        `VenueUnavailable` when there is no whole answer. Both name host and path, never
+        the query, a header or a body. Any other status is returned.
+        """
+        if self._limiter is not None:
+            await self._limiter.wait_turn()
+        with self._named(f"{method} {self._host}{path}"):
+            request = self._client.build_request(
+                method, path, params=params, headers=headers, data=form, content=content
+            )
+            answer = await self._send(request)
+        self._judge(answer, f"{method} {self._host}{path}")
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the kept connections."""
+        await self._client.aclose()
+
+    async def _send(self, request: httpx.Request) -> Answer:
+        sent_ns = self._clock.now_ns()
+        with trio.fail_after(self._timeout_seconds):
+            response = await self._client.send(request, stream=True)
+            try:
+                body = await self._read_body(response)
+            finally:
+                await response.aclose()
+        return Answer(
+            status=response.status_code,
+            headers={name.lower(): value for name, value in response.headers.items()},
+            body=body,
+            sent_ns=sent_ns,
+            received_ns=self._clock.now_ns(),
+        )
+
+    async def _read_body(self, response: httpx.Response) -> bytes:
+        # httpx would inflate whole chunks, however large they become: a bomb.
+        unpack = _unpacker(response.headers.get("content-encoding", ""))
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += unpack(chunk, self._max_answer_bytes - len(body) + 1)
+            if len(body) > self._max_answer_bytes:
+                raise _AnswerTooLarge
+        return bytes(body)
+
+    @contextmanager
+    def _named(self, what: str) -> Iterator[None]:
+        """Turn what goes wrong in a request into our errors.
+
+        Raised `from None`: h11 quotes a bad header in its message, and a header may be a key.
+        """
+        try:
+            yield
+        except (trio.TooSlowError, httpx.TimeoutException):
+            self._count("timeout")
+            problem = f"no whole answer within {self._timeout_seconds:g} s"
+        except _AnswerTooLarge:
+            self._count("too_large")
+            problem = f"the answer passed {self._max_answer_bytes} bytes"
+        except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError):
+            self._count("unreachable")
+            problem = "a header or the path holds characters that HTTP does not allow"
+        except (httpx.RequestError, zlib.error) as error:
+            self._count("unreachable")
+            problem = describe(error)
+        else:
+            return
+        raise VenueUnavailable(f"{what}: {problem}")
+
+    def _judge(self, answer: Answer, what: str) -> None:
+        if answer.status in _ASKING_LESS:
+            self._count("rate_limited")
+            raise RateLimited(
+                f"{what}: answered {answer.status}",
+                retry_after_seconds=self._retry_after(answer.headers.get("retry-after", "")),
+            )
+        self._count("ok" if answer.status < 300 else f"http_{answer.status // 100}xx")
+
+    def _retry_after(self, value: str) -> float | None:
+        """Seconds that a ``Retry-After`` header asks for, in either of its forms."""
+        try:
+            seconds = float(value)  # "nan" falls to the upper bound below
+        except ValueError:
+            try:
+                until = email.utils.parsedate_to_datetime(value)
+            except ValueError:
+                return None
+            seconds = until.timestamp() - self._clock.now_ns() / 1e9
+        return max(min(_LONGEST_WAIT_SECONDS, seconds), 0.0)
+
+
+class _AnswerTooLarge(Exception):
+    """The body passed the limit."""
+
+
+def _parse(base_url: str) -> httpx.URL:
+    try:
+        url = httpx.URL(base_url)
+    except (httpx.InvalidURL, ValueError):
+        url = httpx.URL()
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise ConnectFailed("address", "a REST address is written https://host or http://host:port")
+    return url
+
+
+def _httpx_proxy(via: ProxyAddress) -> httpx.Proxy:
+    host = f"[{via.host}]" if ":" in via.host else via.host
+    return httpx.Proxy(
+        f"{via.scheme}://{host}:{via.port}",
+        auth=(via.username, via.password or "") if via.username is not None else None,
+        ssl_context=system_trust() if via.scheme == "https" else None,
+    )
+
+
+def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
+    """A function that decodes the next chunk, to at most so many bytes."""
+    if encoding in {"", "identity"}:
+        return lambda chunk, _most: chunk
+    if encoding == "gzip":
+        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress
+    raise httpx.DecodingError(f"the answer is packed by {encoding[:20]!r}, which was not asked for")
+
+
+def _count_nothing(_result: str) -> None:
+    pass
