@@ -16,6 +16,7 @@ import trio
 from gateway.clock import Clock
 from gateway.contracts.told import KnownOrder, Reconciled, Told, ToldOrder
 from gateway.contracts.values import Seconds
+from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
 
@@ -101,6 +102,13 @@ class Outlet(Protocol):
     def alive(self) -> None:
         """Note a proof of life: the venue answered a heartbeat, or pinged us itself."""
 
+    def retire(self, reason: StreamReason, detail: str) -> None:
+        """Ask for a successor: this connection will not last.
+
+        The house opens another one and cancels this one when that is live (make
+        before break). Until then this one goes on.
+        """
+
     async def key_renewed(self, *, replaced: bool, expires_ns: int | None, detail: str) -> None:
         """Tell that the stream key was refreshed, or replaced by a new one."""
 
@@ -177,6 +185,9 @@ class Adapter(Protocol):
 
     async def probe(self) -> Sequence[ProbeFinding]:
         """Check DNS, TLS, clock and credentials without subscribing to anything."""
+
+    def check_seconds(self) -> float | None:
+        """How often a quiet account is compared with REST (`recovery.every`); None never."""
 
     def clock_offset_seconds(self) -> float | None:
         """The venue's clock minus ours, when learned."""

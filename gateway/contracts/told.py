@@ -93,9 +93,9 @@ class KnownOrder(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Id of the latest `order` event."""
     received_ns: int
     """When that event was read here."""
-    ids_here: tuple[str, ...] = ()
-    """Ids given since the cumulative quantity last moved: a state that comes
-    back to one of them is a new event."""
+    ids_here: tuple[str, ...] = ("", "")
+    """Of the latest states, oldest first: what each told by itself as an id, then
+    the id it got. They differ where a state came back to an earlier one."""
 
 
 class Reconciled(msgspec.Struct, frozen=True, kw_only=True, gc=False):

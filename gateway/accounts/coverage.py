@@ -1,0 +1,201 @@
+"""Which stretches of time an account's pushes may have been missed in.
+
+One object per account, shared by its connections. It is told when a connection
+proves to be alive, comes up or goes down, and answers with `stream` events: a gap
+opens when the *last* live connection is lost, and closes when REST has been read
+for it. Pure but for the clock's stamps; `record` hands events and rows to the
+journal in one step.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from gateway.accounts.rows import BookChange, Gap, Rows, Section, StreamKey, change, load_stream
+from gateway.clock import Clock
+from gateway.events import identity
+from gateway.events.model import Event, Kind, Origin, Stream, StreamReason, StreamStatus
+from gateway.events.times import from_nanoseconds
+
+Record = Callable[[Sequence[Event], Sequence[BookChange]], object]
+
+
+class Coverage:
+    """The account's `stream` events, and the gap that is open, if one is."""
+
+    def __init__(self, account: str, venue: str, *, clock: Clock, record: Record) -> None:
+        self._account = account
+        self._venue = venue
+        self._clock = clock
+        self._record = record
+        self._counter = 0
+        self._live: set[int] = set()
+        self._saved_life_ns = 0
+        self.life_ns = 0
+        """The last proof of life, epoch ns; 0 before the first ever."""
+        self.gap: Gap | None = None
+        self.begun = False
+        """True once the first snapshot was read."""
+        self._promised = False
+        """True once a consumer may have relied on us: a stream was live."""
+        self.gaps_opened = 0
+        self.gaps_unrecovered = 0
+
+    def load(self, rows: Rows) -> None:
+        """Take over what an earlier run left, and open the gap that its end left behind."""
+        self._counter = load_stream(rows, StreamKey.COUNTER, int) or 0
+        self.gap = load_stream(rows, StreamKey.GAP, Gap)
+        self.life_ns = load_stream(rows, StreamKey.LIFE, int) or 0
+        self._promised = self.begun = bool(load_stream(rows, StreamKey.BEGUN, bool))
+        if self.gap is not None:
+            # It is open; a stream that was live when the last run ended is no more.
+            self.gap = msgspec.structs.replace(self.gap, until_ns=None)
+            self.gaps_opened += 1
+        elif self.begun:
+            self.open_gap(StreamReason.GATEWAY_DOWN, "the gateway was not running")
+
+    @property
+    def live_connections(self) -> int:
+        """How many connections are live now."""
+        return len(self._live)
+
+    def prove(self, at_ns: int) -> None:
+        """Note a proof of life: a frame, or an answered heartbeat."""
+        self.life_ns = max(self.life_ns, at_ns)
+
+    def came_up(self, connection: int) -> bool:
+        """A connection is live. True when it is the first: recovery can begin."""
+        now_ns = self._clock.now_ns()
+        first = not self._live
+        self._live.add(connection)
+        self._promised = True
+        self.prove(now_ns)
+        if first:
+            self.say(StreamStatus.LIVE, StreamReason.SUBSCRIBED)
+            if self.gap is not None:
+                self._set_gap(msgspec.structs.replace(self.gap, until_ns=now_ns))
+        return first
+
+    def went_down(self, connection: int, reason: StreamReason, detail: str) -> bool:
+        """A connection ended. True when it was the last live one: a gap is open now."""
+        if connection not in self._live:
+            return False
+        self._live.discard(connection)
+        if self._live:
+            return False
+        self.open_gap(reason, detail)
+        return True
+
+    def open_gap(
+        self, reason: StreamReason, detail: str | None = None, *, since_ns: int | None = None
+    ) -> None:
+        """Declare that pushes may be missed from `since_ns` (default: the last proof of life).
+
+        An open gap stays as it is but for its end: what it will be closed with must
+        reach up to the next live stream.
+        """
+        until_ns = self._clock.now_ns() if self._live else None
+        if self.gap is not None and not self.gap.given_up:
+            self._set_gap(msgspec.structs.replace(self.gap, until_ns=until_ns))
+            return
+        begin_ns = since_ns if since_ns is not None else self.life_ns
+        if self.gap is not None:
+            # Given up but never filled: the new reading goes back to its beginning.
+            begin_ns = min(begin_ns, self.gap.since_ns)
+        if not self._promised or not begin_ns:
+            return
+        self.gaps_opened += 1
+        self.gap = Gap(since_ns=begin_ns, reason=reason, until_ns=until_ns)
+        self.say(
+            StreamStatus.GAP_OPENED,
+            reason,
+            since_ns=begin_ns,
+            detail=detail,
+            changes=[self._gap_row()],
+        )
+
+    def close_gap(
+        self, reason: StreamReason, *, complete: bool, recovered: int, detail: str | None
+    ) -> None:
+        """Declare what became of the open gap.
+
+        With `complete=False` and reason `rest_unavailable` the gap is only given up:
+        it is still read, and a later success closes it once more.
+        """
+        gap = self.gap
+        assert gap is not None
+        self.gap = (
+            msgspec.structs.replace(gap, given_up=True)
+            if reason is StreamReason.REST_UNAVAILABLE
+            else None
+        )
+        if not complete:
+            self.gaps_unrecovered += 1
+        self.say(
+            StreamStatus.GAP_CLOSED,
+            reason,
+            since_ns=gap.since_ns,
+            until_ns=gap.until_ns,
+            recovered=recovered,
+            complete=complete,
+            detail=detail,
+            changes=[self._gap_row()],
+        )
+
+    def begin(self) -> None:
+        """The first snapshot was read: from now on every silence is a gap."""
+        self.begun = True
+        self._record(
+            [], [self._row(StreamKey.BEGUN, True), self._row(StreamKey.LIFE, self.life_ns)]
+        )
+
+    def say(
+        self,
+        status: StreamStatus,
+        reason: StreamReason,
+        *,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        recovered: int | None = None,
+        complete: bool | None = None,
+        detail: str | None = None,
+        changes: Sequence[BookChange] = (),
+    ) -> None:
+        """Record one `stream` event; its persisted number makes its id unique."""
+        self._counter += 1
+        body = Stream(
+            status=status,
+            reason=reason,
+            since=None if since_ns is None else from_nanoseconds(since_ns),
+            until=None if until_ns is None else from_nanoseconds(until_ns),
+            recovered=recovered,
+            complete=complete,
+            detail=detail,
+        )
+        facts = (status.value, reason.value, body.since, body.until, str(self._counter))
+        event = Event(
+            id=identity.digest(self._account, self._venue, Kind.STREAM, facts),
+            account=self._account,
+            venue=self._venue,
+            origin=Origin.GATEWAY,
+            received_time=from_nanoseconds(self._clock.now_ns()),
+            body=body,
+        )
+        self._record([event], [self._row(StreamKey.COUNTER, self._counter), *changes])
+
+    def life_to_save(self) -> BookChange | None:
+        """The row of the last proof of life, if it moved since it was last saved."""
+        if self.life_ns == self._saved_life_ns:
+            return None
+        self._saved_life_ns = self.life_ns
+        return self._row(StreamKey.LIFE, self.life_ns)
+
+    def _set_gap(self, gap: Gap) -> None:
+        self.gap = gap
+        self._record([], [self._gap_row()])
+
+    def _gap_row(self) -> BookChange:
+        return self._row(StreamKey.GAP, self.gap)
+
+    def _row(self, key: StreamKey, value: object) -> BookChange:
+        return change(self._account, Section.STREAM, key.value, value)

@@ -1,0 +1,316 @@
+"""Reading REST: for the first snapshot, for gaps, for single orders, and to compare.
+
+One task per account, which does one thing at a time and only while a stream is
+live: subscribe first, then read, so that nothing falls between. Live pushes are
+journalled meanwhile; the book puts both in their place.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import trio
+
+from gateway.accounts import happenings
+from gateway.accounts.account import Account
+from gateway.accounts.book import Heard
+from gateway.contracts.adapter import Purpose, RecoveryPlan, RecoveryResult
+from gateway.contracts.told import Told
+from gateway.errors import StreamError
+from gateway.events.model import Origin, StreamReason
+from gateway.journal import Ticket
+from gateway.wire.backoff import Backoff
+
+GIVE_UP_SECONDS: Final = 600.0
+"""While REST fails for longer, the gap is closed with `complete: false`, and tried on."""
+
+RETRY_INITIAL_SECONDS: Final = 1.0
+RETRY_MAX_SECONDS: Final = 60.0
+
+ATTEMPT_SECONDS: Final = 900.0
+"""One reading, all pages of all pairs included. Each request has its own shorter limit."""
+
+GRACE_SECONDS: Final = 5.0
+"""What REST tells may still be on its way as a push: only after this is it missing."""
+
+
+class Reading:
+    """Where a recovery puts what REST told; counts what was new."""
+
+    def __init__(self, account: Account, origin: Origin, since_ns: int | None) -> None:
+        self._account = account
+        self._origin = origin
+        self._since_ns = since_ns
+        self._tickets: list[Ticket] = []
+        self.uncertain: list[str] = []
+
+    async def hear(self, told: Sequence[Told], received_ns: int, as_of_ns: int) -> None:
+        """See `gateway.contracts.adapter.Finds`."""
+        heard = Heard(
+            origin=self._origin,
+            received_ns=received_ns,
+            as_of_ns=as_of_ns,
+            since_ns=self._account.venue_ns(self._since_ns),
+        )
+        news, ticket = await self._account.hear(told, heard)
+        self.uncertain += news.uncertain
+        if news.events:
+            self._tickets.append(ticket)
+
+    async def recovered(self) -> int:
+        """How many events were newly journalled; waits until they are on disk."""
+        count = 0
+        for ticket in self._tickets:
+            committed = await ticket.wait()
+            count += sum(seq is not None for seq in committed.seqs)
+        return count
+
+
+class _Comparison:
+    """Collects rows instead of recording them."""
+
+    def __init__(self, account: Account, since_ns: int) -> None:
+        self._account = account
+        self._since_ns = since_ns
+        self.rows: list[tuple[Told, Heard]] = []
+
+    async def hear(self, told: Sequence[Told], received_ns: int, as_of_ns: int) -> None:
+        heard = Heard(
+            origin=Origin.RECOVERY,
+            received_ns=received_ns,
+            as_of_ns=as_of_ns,
+            since_ns=self._account.venue_ns(self._since_ns),
+        )
+        self.rows += [(each, heard) for each in told]
+        await trio.lowlevel.checkpoint()
+
+
+class Recovery:
+    """The reading task of one account."""
+
+    def __init__(self, account: Account) -> None:
+        self._account = account
+        self._requested = False
+        self._backoff = Backoff(RETRY_INITIAL_SECONDS, RETRY_MAX_SECONDS)
+        self._gap_met_at: float | None = None
+        """When the open gap was first met with a live stream, by Trio's clock."""
+        self._gap_finds: list[Reading] = []
+
+    def request(self) -> None:
+        """Read everything now (`gateway account recover`)."""
+        self._requested = True
+        self._account.wake_recovery()
+
+    async def run(self) -> None:
+        """Do what there is to do, until cancelled."""
+        account = self._account
+        while True:
+            wake = account.work_waiting
+            if not account.coverage.live_connections:
+                await wake.wait()
+                continue
+            with trio.CancelScope() as scope:
+                async with trio.open_nursery() as nursery:
+                    nursery.start_soon(self._cancel_when_deaf, scope)
+                    await self._work()
+                    nursery.cancel_scope.cancel()
+
+    async def _cancel_when_deaf(self, scope: trio.CancelScope) -> None:
+        """A reading without a live stream proves nothing: stop it."""
+        while self._account.coverage.live_connections:
+            await self._account.work_waiting.wait()
+        scope.cancel()
+
+    async def _work(self) -> None:
+        account = self._account
+        wake = account.work_waiting
+        if account.coverage.gap is not None:
+            await self._read_gap()
+        elif not account.coverage.begun:
+            await self._read_snapshot()
+        elif account.orders_to_mend:
+            await self._mend_orders()
+        elif self._requested:
+            self._requested = False
+            account.coverage.open_gap(
+                StreamReason.REQUESTED, "asked for", since_ns=self._last_agreement_ns()
+            )
+            happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.REQUESTED)
+        else:
+            seconds = account.adapter.check_seconds()
+            with trio.move_on_after(seconds if seconds is not None else float("inf")) as waiting:
+                await wake.wait()
+            if waiting.cancelled_caught:
+                await self._check()
+
+    # --- the four readings ------------------------------------------------------
+
+    async def _read_snapshot(self) -> None:
+        reading = Reading(self._account, Origin.SNAPSHOT, None)
+        result = await self._attempt(Purpose.SNAPSHOT, None, reading)
+        if result is not None:
+            self._account.coverage.begin()
+            self._note_agreement()
+            self._account.show_state()
+
+    async def _read_gap(self) -> None:
+        account = self._account
+        gap = account.coverage.gap
+        assert gap is not None
+        if self._gap_met_at is None:
+            self._gap_met_at = trio.current_time()
+        account.show_state()
+        reading = Reading(account, Origin.RECOVERY, gap.since_ns)
+        self._gap_finds.append(reading)
+        result = await self._attempt(Purpose.GAP, gap.since_ns, reading)
+        if account.coverage.gap is None:
+            return
+        if result is not None:
+            await self._close_gap(reading, result)
+        elif not gap.given_up and trio.current_time() - self._gap_met_at > GIVE_UP_SECONDS:
+            await self._give_up()
+
+    async def _close_gap(self, reading: Reading, result: RecoveryResult) -> None:
+        account = self._account
+        recovered = await self._count_finds()
+        doubts = [result.detail] if result.detail else []
+        if reading.uncertain:
+            orders = ", ".join(reading.uncertain[:5])
+            doubts.append(f"fills before and after the gap cannot be told apart: {orders}")
+        complete = result.complete and not reading.uncertain
+        gap = account.coverage.gap
+        if gap is None:
+            return
+        until_ns = gap.until_ns or account.clock.now_ns()
+        account.cells.gap_seconds.inc(max(0, until_ns - gap.since_ns) / 1e9)
+        self._settle(
+            StreamReason.RECOVERED if complete else StreamReason.PARTLY_UNREADABLE,
+            complete=complete,
+            recovered=recovered,
+            detail="; ".join(doubts) or None,
+        )
+        self._gap_met_at = None
+        self._gap_finds.clear()
+        self._note_agreement()
+
+    async def _give_up(self) -> None:
+        self._settle(
+            StreamReason.REST_UNAVAILABLE,
+            complete=False,
+            recovered=await self._count_finds(),
+            detail=f"REST has failed for {GIVE_UP_SECONDS / 60:.0f} minutes; it is tried on",
+        )
+
+    def _settle(
+        self, reason: StreamReason, *, complete: bool, recovered: int, detail: str | None
+    ) -> None:
+        account = self._account
+        account.coverage.close_gap(reason, complete=complete, recovered=recovered, detail=detail)
+        account.cells.gap_closed(complete=complete)
+        happening = happenings.GAP_CLOSED if complete else happenings.GAP_UNRECOVERED
+        happening.emit(account=account.name, recovered=recovered, detail=detail)
+        account.show_state()
+
+    async def _mend_orders(self) -> None:
+        account = self._account
+        order_ids = tuple(account.orders_to_mend)
+        reading = Reading(account, Origin.RECOVERY, None)
+        known = account.book.known(account.clock.now_ns())
+        plan = RecoveryPlan(purpose=Purpose.ORDER, order_ids=order_ids, known=known)
+        result = await self._read(plan, reading)
+        if result is not None and result.complete:
+            for order_id in order_ids:
+                account.orders_to_mend.pop(order_id, None)
+            return
+        if result is not None or self._backoff.attempts > 3:
+            # What single questions cannot answer is a gap like any other.
+            account.orders_to_mend.clear()
+            account.coverage.open_gap(
+                StreamReason.CHECK_DISAGREED,
+                "a push told of trades that neither pushes nor REST showed",
+                since_ns=self._last_agreement_ns(),
+            )
+            happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.CHECK_DISAGREED)
+
+    async def _check(self) -> None:
+        """Compare REST with the book; disagreement means that pushes are missing."""
+        account = self._account
+        since_ns = self._last_agreement_ns()
+        comparison = _Comparison(account, since_ns)
+        result = await self._attempt(Purpose.CHECK, since_ns, comparison)
+        if result is None:
+            return
+        missing = self._missing(comparison)
+        if missing:
+            await trio.sleep(GRACE_SECONDS)
+            missing = self._missing(comparison)
+        if not missing:
+            self._note_agreement()
+            return
+        happenings.CHECK_DISAGREED.emit(account=account.name, rows=len(missing))
+        account.coverage.open_gap(
+            StreamReason.CHECK_DISAGREED,
+            f"REST tells {len(missing)} things that no push told",
+            since_ns=self._last_agreement_ns(),
+        )
+        happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.CHECK_DISAGREED)
+        account.on_doubt(StreamReason.CHECK_DISAGREED)
+
+    def _missing(self, comparison: _Comparison) -> list[Told]:
+        book = self._account.book
+        return [
+            each for told, heard in comparison.rows for each in book.would_be_news([told], heard)
+        ]
+
+    # --- one attempt -------------------------------------------------------------
+
+    async def _attempt(
+        self, purpose: Purpose, since_ns: int | None, finds: Reading | _Comparison
+    ) -> RecoveryResult | None:
+        account = self._account
+        known = account.book.known(account.clock.now_ns())
+        plan = account.adapter.plan_recovery(known, purpose, since_ns)
+        return await self._read(plan, finds)
+
+    async def _read(
+        self, plan: RecoveryPlan, finds: Reading | _Comparison
+    ) -> RecoveryResult | None:
+        """Read by the plan; None when REST failed, after a pause that grows."""
+        account = self._account
+        try:
+            with trio.fail_after(ATTEMPT_SECONDS):
+                result = await account.adapter.recover(plan, finds)
+        except (StreamError, trio.TooSlowError) as error:
+            delay = self._delay_after(error)
+            happenings.RECOVERY_FAILED.emit(
+                account=account.name,
+                purpose=plan.purpose,
+                error=str(error) or f"longer than {ATTEMPT_SECONDS:.0f} s",
+                retry_seconds=round(delay, 3),
+            )
+            await self._count_time(delay)
+            return None
+        self._backoff.reset()
+        return result
+
+    def _delay_after(self, error: Exception) -> float:
+        told = getattr(error, "retry_after_seconds", None)
+        return float(told) if told is not None else max(self._backoff.next_delay(), 0.2)
+
+    async def _count_time(self, delay: float) -> None:
+        """Wait, but not past the moment at which an unread gap has to be given up."""
+        gap = self._account.coverage.gap
+        if gap is not None and not gap.given_up and self._gap_met_at is not None:
+            left = self._gap_met_at + GIVE_UP_SECONDS - trio.current_time()
+            delay = min(delay, max(left, 0.0) + 0.001)
+        await trio.sleep(delay)
+
+    async def _count_finds(self) -> int:
+        return sum([await reading.recovered() for reading in self._gap_finds])
+
+    def _last_agreement_ns(self) -> int:
+        """The last push or the last check that agreed: what a dead subscription leaves us."""
+        account = self._account
+        return max(account.last_push_ns or 0, account.agreed_ns or 0) or account.coverage.life_ns
+
+    def _note_agreement(self) -> None:
+        self._account.agreed_ns = self._account.clock.now_ns()

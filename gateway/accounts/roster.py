@@ -1,0 +1,248 @@
+"""The accounts of this gateway, each in a task of its own in one nursery.
+
+The roster starts and stops them, closes all of them while the journal cannot
+write, and runs the timers that they share, so that a thousand quiet accounts cost
+one timer and not a thousand.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+import msgspec
+import trio
+
+from gateway.accounts import happenings
+from gateway.accounts.account import Account
+from gateway.accounts.status import AccountStatus
+from gateway.accounts.supervisor import Ending, Supervisor
+from gateway.clock import Clock
+from gateway.contracts.adapter import ConfiguredAccount, ConnectGate
+from gateway.events.model import StreamReason, StreamStatus
+from gateway.journal import Journal
+from gateway.telemetry.metrics import Metrics
+from gateway.wire.keepalive import every
+from gateway.wire.pauses import PauseDetector
+
+SAVE_LIFE_EVERY_SECONDS: Final = 10.0
+"""How often the last proof of life of every account is persisted."""
+
+PAUSE_SECONDS: Final = 30.0
+"""A process that did not run for longer has missed a heartbeat."""
+
+_REMOVED = Ending(StreamReason.STOPPED, "the account was removed or disabled")
+_CHANGED = Ending(StreamReason.RECONFIGURED, "a reload changed the account", says_stopped=False)
+_BLOCKED = {
+    "disk_full": Ending(StreamReason.DISK_FULL, "the disk is full", says_stopped=False),
+    "sink_blocked": Ending(
+        StreamReason.SINK_BLOCKED,
+        "a sink with `overflow: block` holds the journal at its size limit",
+        says_stopped=False,
+    ),
+}
+
+
+class _Running(msgspec.Struct, frozen=True):
+    account: Account
+    supervisor: Supervisor
+    scope: trio.CancelScope
+    done: trio.Event
+
+
+class Roster:
+    """Every running account, by name."""
+
+    def __init__(
+        self,
+        nursery: trio.Nursery,
+        *,
+        journal: Journal,
+        clock: Clock,
+        metrics: Metrics,
+        connect_gate: ConnectGate,
+        heartbeat_seconds: float | None,
+    ) -> None:
+        self._nursery = nursery
+        self._journal = journal
+        self._clock = clock
+        self._metrics = metrics
+        self._connect_gate = connect_gate
+        self._heartbeat_seconds = heartbeat_seconds
+        self._wanted: dict[str, ConfiguredAccount] = {}
+        self._running: dict[str, _Running] = {}
+        metrics.before_scrape(self._update_gauges)
+
+    # --- what is configured ------------------------------------------------------
+
+    async def reconfigure(self, accounts: Mapping[str, ConfiguredAccount]) -> dict[str, list[str]]:
+        """Run exactly these accounts. What did not change keeps its sockets.
+
+        Returns the names by what became of them: added, removed, changed, unchanged.
+        """
+        wanted = {name: each for name, each in accounts.items() if each.options.enabled}
+        changes: dict[str, list[str]] = {
+            "added": [name for name in wanted if name not in self._wanted],
+            "removed": [name for name in self._wanted if name not in wanted],
+            "changed": [n for n, old in self._wanted.items() if n in wanted and wanted[n] != old],
+            "unchanged": [n for n, old in self._wanted.items() if wanted.get(n) == old],
+        }
+        self._wanted = wanted
+        async with trio.open_nursery() as nursery:
+            for name in changes["removed"]:
+                nursery.start_soon(self._stop, name, _REMOVED)
+            for name in changes["changed"]:
+                nursery.start_soon(self._stop, name, _CHANGED)
+        for name in changes["removed"]:
+            self._metrics.forget("account", name)
+        if not self._journal.blocked:
+            await self._start_missing()
+        for name in changes["unchanged"]:
+            if name in self._running:
+                self._running[name].supervisor.nudge_if_suspended()
+        return changes
+
+    # --- control -----------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Of every wanted account."""
+        return list(self._wanted)
+
+    def reconnect(self, name: str) -> None:
+        """Replace the account's connections, make before break. `KeyError` if unknown."""
+        self._running[name].supervisor.reconnect()
+
+    def recover(self, name: str) -> None:
+        """Read REST for the account now. `KeyError` if unknown."""
+        self._running[name].supervisor.recovery.request()
+
+    def account(self, name: str) -> Account | None:
+        """A running account, for its book."""
+        running = self._running.get(name)
+        return None if running is None else running.account
+
+    def status(self) -> dict[str, AccountStatus]:
+        """Of every running account."""
+        return {name: running.account.status() for name, running in self._running.items()}
+
+    # --- tasks ---------------------------------------------------------------------
+
+    async def run_shared_timers(self) -> None:
+        """Persist proofs of life, give signs of life, notice pauses, obey the journal."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._save_lives)
+            nursery.start_soon(self._watch_pauses)
+            nursery.start_soon(self._obey_journal)
+            if self._heartbeat_seconds is not None:
+                nursery.start_soon(self._give_signs_of_life, self._heartbeat_seconds)
+
+    async def _save_lives(self) -> None:
+        async for _ in every(SAVE_LIFE_EVERY_SECONDS):
+            rows = [each.account.coverage.life_to_save() for each in self._running.values()]
+            changed = [row for row in rows if row is not None]
+            if changed and not self._journal.blocked:
+                self._journal.append_nowait([], changed)
+
+    async def _give_signs_of_life(self, seconds: float) -> None:
+        async for _ in every(seconds):
+            for running in self._running.values():
+                if running.account.coverage.live_connections:
+                    running.account.coverage.say(StreamStatus.ALIVE, StreamReason.HEARTBEAT)
+
+    async def _watch_pauses(self) -> None:
+        """After a pause, what the sockets still hold proves nothing: open all of them anew."""
+        await PauseDetector(PAUSE_SECONDS).run(self._after_pause)
+
+    def _after_pause(self, seconds: float) -> None:
+        happenings.PAUSED.emit(seconds=round(seconds, 1))
+        began_ns = self._clock.now_ns() - int(seconds * 1e9)
+        for running in self._running.values():
+            coverage = running.account.coverage
+            coverage.open_gap(
+                StreamReason.PROCESS_PAUSED,
+                f"the gateway did not run for {seconds:.0f} s",
+                # What was read from the socket since it ran again proves nothing about then.
+                since_ns=min(coverage.life_ns, began_ns),
+            )
+            running.supervisor.replace_all(StreamReason.PROCESS_PAUSED)
+
+    async def _obey_journal(self) -> None:
+        """Sources pause while the journal cannot write: sockets closed, a gap declared."""
+        while True:
+            await self._journal.wait_blocked()
+            reason = self._journal.status().blocked_reason or "disk_full"
+            happenings.SOURCES_PAUSED.emit(reason=reason)
+            await self._stop_all(_BLOCKED.get(reason, _BLOCKED["disk_full"]))
+            await self._journal.wait_unblocked()
+            happenings.SOURCES_RESUMED.emit()
+            await self._start_missing()
+
+    async def _stop_all(self, ending: Ending) -> None:
+        async with trio.open_nursery() as nursery:
+            for name in list(self._running):
+                nursery.start_soon(self._stop, name, ending)
+
+    async def _stop(self, name: str, ending: Ending) -> None:
+        running = self._running.get(name)
+        if running is None:
+            return
+        running.supervisor.ending = ending
+        running.scope.cancel()
+        await running.done.wait()
+
+    async def _start_missing(self) -> None:
+        for name, configured in self._wanted.items():
+            if name not in self._running:
+                await self._start(configured)
+
+    async def _start(self, configured: ConfiguredAccount) -> None:
+        account = Account(
+            configured,
+            journal=self._journal,
+            clock=self._clock,
+            metrics=self._metrics,
+            connect_gate=self._connect_gate,
+        )
+        await account.load()
+        running = _Running(account, Supervisor(account), trio.CancelScope(), trio.Event())
+        self._running[configured.name] = running
+        self._nursery.start_soon(
+            self._run, configured.name, running, name=f"account:{configured.name}"
+        )
+
+    async def _run(self, name: str, running: _Running) -> None:
+        try:
+            with running.scope:
+                await running.supervisor.run()
+        finally:
+            del self._running[name]
+            running.done.set()
+
+    def _update_gauges(self) -> None:
+        for running in self._running.values():
+            running.account.update_gauges()
+
+
+@asynccontextmanager
+async def open_roster(
+    *,
+    journal: Journal,
+    clock: Clock,
+    metrics: Metrics,
+    connect_gate: ConnectGate,
+    heartbeat_seconds: float | None = None,
+) -> AsyncIterator[Roster]:
+    """Keep accounts until the block ends; then each says its goodbye in the journal."""
+    async with trio.open_nursery() as nursery:
+        roster = Roster(
+            nursery,
+            journal=journal,
+            clock=clock,
+            metrics=metrics,
+            connect_gate=connect_gate,
+            heartbeat_seconds=heartbeat_seconds,
+        )
+        nursery.start_soon(roster.run_shared_timers, name="accounts:timers")
+        try:
+            yield roster
+        finally:
+            nursery.cancel_scope.cancel()

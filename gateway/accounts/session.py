@@ -1,0 +1,84 @@
+"""A session: one connected attempt of an account, from dialling to its end.
+
+The adapter's `run_stream` does the talking; here stands what surrounds it: the
+outlet that carries reports to the account, the time limit until it is live, and
+the bookkeeping of coming up and going down.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import trio
+
+from gateway.accounts import happenings
+from gateway.accounts.account import Account
+from gateway.accounts.book import Heard
+from gateway.contracts.told import Told
+from gateway.errors import ConnectFailed, GatewayError
+from gateway.events.model import Origin, StreamReason, StreamStatus
+from gateway.events.times import from_nanoseconds
+from gateway.wire.onefailure import open_single_failure_nursery
+
+LIVE_WITHIN_SECONDS: Final = 60.0
+"""From dialling to proven alive: several REST calls and a handshake, each with a
+shorter limit of its own."""
+
+
+class SessionOutlet:
+    """Where one stream of one account puts what it hears."""
+
+    def __init__(self, account: Account, retire: Callable[[StreamReason, str], None]) -> None:
+        self._account = account
+        self._retire = retire
+
+    async def hear(self, told: Sequence[Told], received_ns: int) -> None:
+        """See `gateway.contracts.adapter.Outlet`."""
+        await self._account.hear(told, Heard(origin=Origin.PUSH, received_ns=received_ns))
+
+    def frames_read(self, count: int, received_ns: int) -> None:
+        """See `gateway.contracts.adapter.Outlet`."""
+        self._account.frames_read(count, received_ns)
+
+    def alive(self) -> None:
+        """See `gateway.contracts.adapter.Outlet`."""
+        self._account.coverage.prove(self._account.clock.now_ns())
+
+    def retire(self, reason: StreamReason, detail: str) -> None:
+        """See `gateway.contracts.adapter.Outlet`."""
+        self._retire(reason, detail)
+
+    async def key_renewed(self, *, replaced: bool, expires_ns: int | None, detail: str) -> None:
+        """See `gateway.contracts.adapter.Outlet`."""
+        reason = StreamReason.REPLACED if replaced else StreamReason.REFRESHED
+        account = self._account
+        happenings.KEY_RENEWED.emit(
+            account=account.name,
+            result=reason,
+            expires=None if expires_ns is None else from_nanoseconds(expires_ns),
+        )
+        account.cells.key_renewed(reason)
+        account.coverage.say(
+            StreamStatus.KEY_RENEWED, reason, until_ns=expires_ns, detail=detail or None
+        )
+        await trio.lowlevel.checkpoint()
+
+
+async def run_session(
+    account: Account,
+    *,
+    retire: Callable[[StreamReason, str], None],
+    came_up: Callable[[], None],
+) -> None:
+    """Run one session to its end, which is always an exception.
+
+    Error handling: raises what ended the stream, a `StreamError` or a defect; never
+    an exception group, since one failure ends a session as a whole.
+    """
+    outlet = SessionOutlet(account, retire)
+    async with open_single_failure_nursery() as nursery:
+        with trio.move_on_after(LIVE_WITHIN_SECONDS) as scope:
+            await nursery.start(account.adapter.run_stream, outlet)
+        if scope.cancelled_caught:
+            raise ConnectFailed("start", f"not live within {LIVE_WITHIN_SECONDS:.0f} s")
+        came_up()
+    raise GatewayError("the adapter ended its stream without saying why")
