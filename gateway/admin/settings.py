@@ -81,6 +81,8 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What a client shows as bearer token; required off loopback."""
     tls: TlsSettings | None = None
     """Serve HTTPS with this certificate."""
+    hosts: tuple[str, ...] = ()
+    """Further names under which it is reached: of DNS, of a reverse proxy."""
 
     @property
     def address(self) -> Address | None:

@@ -1,0 +1,1 @@
+"""The handlers: one file per group of routes, each a class that lists its own."""

@@ -1,0 +1,177 @@
+"""What the API answers with: frozen structs, encoded as they stand.
+
+The first half is the model of `gateway status --json`.
+"""
+
+import msgspec
+
+from gateway.accounts.status import AccountStatus
+from gateway.delivery.status import SinkStatus
+from gateway.events.model import Balance, Kind, Order, Position, StreamReason
+from gateway.events.times import Timestamp
+from gateway.journal.records import JournalStatus
+
+
+class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The process."""
+
+    name: str
+    version: str
+    started: Timestamp
+    ready: bool
+
+
+class Status(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything at a glance."""
+
+    gateway: GatewayStatus
+    accounts: dict[str, AccountStatus]
+    sinks: dict[str, SinkStatus]
+    journal: JournalStatus
+
+
+class HeldPosition(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the gateway knows it now."""
+
+    symbol: str | None
+    venue_symbol: str | None
+    position: Position
+
+
+class OpenOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """An order that is not final, as the gateway knows it now."""
+
+    symbol: str | None
+    venue_symbol: str | None
+    order: Order
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True):
+    """One account: what it holds, and how far that picture can be trusted."""
+
+    account: str
+    stream: AccountStatus
+    """The picture is whole while `stream.gaps.open` is 0 and the gateway lives."""
+    balances: tuple[Balance, ...]
+    positions: tuple[HeldPosition, ...]
+    open_orders: tuple[OpenOrder, ...]
+
+
+class GapSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A time in which pushes of an account may have been missed."""
+
+    account: str
+    since: Timestamp
+    until: Timestamp | None = None
+    """None while the gap is open."""
+    reason: StreamReason
+    complete: bool | None = None
+    """True: all was found by REST. False: something may be missing. None: still open."""
+    recovered: int | None = None
+
+
+class GapList(msgspec.Struct, frozen=True, kw_only=True):
+    """Gaps of the last 24 hours."""
+
+    gaps: tuple[GapSpan, ...]
+    whole: bool
+    """False when there are more events in that time than were looked at."""
+
+
+class EventPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Events after `since_seq`, oldest first."""
+
+    events: list[msgspec.Raw]
+    next_seq: int
+    """Ask again with `since_seq` set to this."""
+    first_seq: int
+    """Oldest event that the journal still has."""
+    last_seq: int
+    epoch: str
+    """Names the journal: another epoch, another numbering."""
+
+
+class ReloadResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What a reload did."""
+
+    ok: bool
+    message: str
+    """A sentence for a person; the mistakes, one a line, when it failed."""
+    added: tuple[str, ...] = ()
+    """Addresses such as `account:lbank-main` or `sink:desk`."""
+    removed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+class Done(msgspec.Struct, frozen=True, kw_only=True):
+    """An order of an operator that was carried out."""
+
+    message: str
+    count: int | None = None
+    """How many events it concerned, where it concerned events."""
+
+
+class Probe(msgspec.Struct, frozen=True, kw_only=True):
+    """Answer of a health probe."""
+
+    ok: bool
+    reason: str
+    """In words: why not, or that all is well."""
+
+
+class LetterView(msgspec.Struct, frozen=True, kw_only=True):
+    """A dead letter: an event that a sink refused for good."""
+
+    number: int
+    sink: str
+    seq: int
+    event_id: str
+    kind: Kind
+    account: str
+    symbol: str | None
+    reason: str
+    excerpt: str
+    """The beginning of what the sink answered."""
+    attempts: int
+    first_try: Timestamp
+    last_try: Timestamp
+    event: msgspec.Raw | None = None
+    """The event itself; only where one letter is asked for."""
+
+
+class LetterPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Dead letters in order of their numbers."""
+
+    dead_letters: tuple[LetterView, ...]
+    next_after: int | None
+    """Ask again with `after` set to this; None at the end."""
+
+
+class LetterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which dead letters an order is about: all, those of a sink, or these numbers."""
+
+    sink: str | None = None
+    numbers: tuple[int, ...] | None = None
+
+
+class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which part of the journal to send again, with the same ids."""
+
+    start: int | Timestamp = msgspec.field(name="from")
+    """A seq, or a time (by `received_time`); inclusive."""
+    end: int | Timestamp | None = msgspec.field(name="to", default=None)
+    """Inclusive; the newest event when left out."""
+    dry_run: bool = False
+    """Count only."""
+
+
+class ProblemView(msgspec.Struct, frozen=True, kw_only=True):
+    """An error, after RFC 9457."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    """What was wrong, and where."""
+    todo: str | None = None
+    """What to do about it."""
