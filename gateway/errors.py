@@ -15,16 +15,27 @@ class ExitCode(IntEnum):
     """What the process tells whoever started it; after sysexits(3)."""
 
     OK = 0
+    """Done, or an orderly stop by SIGTERM or SIGINT."""
     FAILURE = 1
+    """The command failed; the message says why."""
     USAGE = 2
+    """The command line was not understood; for `status`: the gateway is down."""
     WARNINGS = 3
+    """`check --deny-warnings` found warnings."""
     JOURNAL_DAMAGED = 65
+    """The journal is damaged; `gateway journal verify` says where."""
     UNREACHABLE = 69
+    """`check --connect`: a venue or sink cannot be reached."""
     INTERNAL = 70
+    """A defect in the gateway; the log has the traceback."""
     STATE_DIRECTORY = 73
+    """The state directory is unusable, or another gateway uses it."""
     DISK = 74
+    """Writing to disk failed for another cause than space."""
     SECRET = 77
+    """A secret cannot be read."""
     CONFIGURATION = 78
+    """The configuration has mistakes."""
 
 
 class GatewayError(Exception):

@@ -8,7 +8,7 @@ attempts: that is the supervisor's.
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 import trio
@@ -32,13 +32,13 @@ class AccountOptions(msgspec.Struct, frozen=True, kw_only=True):
     """False keeps the account configured but closed."""
     streams: tuple[str, ...] = ()
     """Which streams of the venue to follow; all of them by default."""
-    connections: int = 1
+    connections: Annotated[int, msgspec.Meta(ge=1, le=2)] = 1
     """2 keeps two sockets side by side, merged by event id."""
     transport: Transport = "trio-websocket"
     """The WebSocket library that carries the stream."""
     proxy: str | None = None
     """``http://…`` or ``socks5://…``; by default HTTPS_PROXY and NO_PROXY decide."""
-    connect_rate: float = 10.0
+    connect_rate: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     """New connections per second and host, over all accounts that share the host."""
 
 

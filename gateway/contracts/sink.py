@@ -8,7 +8,7 @@ the worker's. One task calls `deliver`, never twice at the same time.
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol
 
 import msgspec
 
@@ -22,7 +22,7 @@ from gateway.telemetry.redaction import Redactor
 class Batching(msgspec.Struct, frozen=True, kw_only=True):
     """How events are gathered for one delivery."""
 
-    events: int = 500
+    events: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 500
     """At most so many."""
     wait: Seconds = Seconds(0)
     """How long to wait for more once there is one."""
@@ -31,8 +31,10 @@ class Batching(msgspec.Struct, frozen=True, kw_only=True):
 class Retrying(msgspec.Struct, frozen=True, kw_only=True):
     """How a sink that cannot take events now is tried again: full jitter, doubling."""
 
-    initial: Seconds = Seconds(0.25)
-    max: Seconds = Seconds(30)
+    initial: Annotated[Seconds, msgspec.Meta(gt=0)] = Seconds(0.25)
+    """The first wait is at most this."""
+    max: Annotated[Seconds, msgspec.Meta(gt=0)] = Seconds(30)
+    """No wait is longer than this, unless the peer asks for it."""
 
 
 class SinkOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,14 +53,17 @@ class SinkOptions(msgspec.Struct, frozen=True, kw_only=True):
     stream_events: bool = True
     """False leaves out `stream` events: the consumer then learns of no gap."""
     format: Literal["native", "cloudevents"] = "native"
+    """How an event is written: our own JSON, or CloudEvents 1.0 around it."""
     include_raw: bool = False
     """Add the venue's own text as `raw`."""
     start: Literal["earliest", "latest"] = "latest"
     """Where a sink that the journal has not met begins."""
     batch: Batching = Batching()
-    timeout: Seconds = Seconds(15)
+    """How many events go into one delivery."""
+    timeout: Annotated[Seconds, msgspec.Meta(gt=0)] = Seconds(15)
     """How long one delivery may take."""
     retry: Retrying = Retrying()
+    """How long to wait before a sink that failed is tried again."""
     overflow: Literal["drop_oldest", "block"] = "drop_oldest"
     """What happens when the journal is full of events this sink has not taken."""
 

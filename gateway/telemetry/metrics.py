@@ -44,6 +44,11 @@ class MetricSpec(msgspec.Struct, frozen=True):
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = LATENCY_BUCKETS_SECONDS
 
+    @property
+    def exposed_name(self) -> str:
+        """As it stands at /metrics."""
+        return f"{self.name}_total" if self.type is MetricType.COUNTER else self.name
+
 
 _C, _G, _H = MetricType.COUNTER, MetricType.GAUGE, MetricType.HISTOGRAM
 _ACCOUNT, _SINK = ("account",), ("sink",)
