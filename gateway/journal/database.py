@@ -1,0 +1,95 @@
+"""Connections to the journal's SQLite file, and what SQLite's errors mean for us.
+
+Exactly one connection writes and checkpoints; every other one is opened read-only.
+That is both the design (one writer, group commits) and a guard: the errors that
+WAL databases had in old SQLite needed two connections that checkpoint.
+"""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import quote
+
+import apsw
+
+from gateway.errors import JournalBlocked, JournalDamaged, JournalError, JournalFailed
+from gateway.journal.schema import PAGE_BYTES
+
+DATABASE_NAME: Final = "journal.db"
+
+_BUSY_MS: Final = 5_000
+"""Readers hold no lock for long; only a foreign program can keep us waiting."""
+_CACHE_KIB: Final = 16_384
+_WAL_BYTES: Final = 64 << 20
+"""The WAL file is cut back to this after a long reader let it grow."""
+
+_OUT_OF_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_SYNC_FAILURES: Final = frozenset(
+    {apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.SQLITE_IOERR_TRUNCATE}
+)
+
+
+def connect_writer(path: Path, durability: Literal["fsync", "os"]) -> apsw.Connection:
+    """The one connection that writes. It checkpoints only when told to."""
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(_BUSY_MS)
+    synchronous = "FULL" if durability == "fsync" else "NORMAL"
+    for pragma in (
+        f"page_size={PAGE_BYTES}",
+        "auto_vacuum=INCREMENTAL",
+        "journal_mode=WAL",
+        f"synchronous={synchronous}",
+        # SQLite's own checkpoints swallow their errors; after a failed fsync that
+        # would lose data silently. The writer checkpoints by itself.
+        "wal_autocheckpoint=0",
+        f"journal_size_limit={_WAL_BYTES}",
+        f"cache_size=-{_CACHE_KIB}",
+        "cell_size_check=ON",
+        "trusted_schema=OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+def connect_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
+    """A connection that cannot write.
+
+    `immutable` is for a file that nobody has open and that lies where this user
+    cannot create the `-shm` file beside it.
+    """
+    uri = f"file:{quote(str(path))}?mode=ro" + ("&immutable=1" if immutable else "")
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(uri, flags=flags)
+    connection.set_busy_timeout(_BUSY_MS)
+    for pragma in ("query_only=ON", "cell_size_check=ON", "trusted_schema=OFF"):
+        connection.execute(f"PRAGMA {pragma}").fetchall()
+    return connection
+
+
+@contextmanager
+def our_errors(connection: apsw.Connection | None = None) -> Iterator[None]:
+    """Turn SQLite's errors into ours: the one boundary at which that happens."""
+    try:
+        yield
+    except apsw.Error as error:
+        system_errno = connection.system_errno if connection is not None else 0
+        raise _translate(error, system_errno) from error
+
+
+def _translate(error: apsw.Error, system_errno: int) -> JournalError:
+    extended = getattr(error, "extendedresult", 0)
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+        return JournalDamaged(
+            f"journal damaged: SQLite says {error}; see `gateway journal verify`, then restore"
+            " a backup (docs/operations.md)"
+        )
+    # An fsync that fails for want of space has still lost track of what is on
+    # disk: only a fresh look, after a restart, tells.
+    full = isinstance(error, apsw.FullError) or system_errno in _OUT_OF_SPACE
+    if full and extended not in _SYNC_FAILURES:
+        return JournalBlocked("no space left for the journal")
+    name = apsw.mapping_extended_result_codes.get(extended, type(error).__name__)
+    return JournalFailed(f"journal: {error} ({name}); check the disk and the kernel log")
