@@ -1,0 +1,228 @@
+"""All sinks of a gateway: who runs, who is paused, and what was asked of them."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import trio
+
+from gateway.clock import Clock
+from gateway.contracts.sink import ConfiguredSink
+from gateway.delivery import happenings
+from gateway.delivery.errands import DeadLetterSource, Errand, Range, RangeSource, ReplayReport
+from gateway.delivery.feed import Feed
+from gateway.delivery.meter import DISCARDED
+from gateway.delivery.status import Health, SinkState, SinkStatus, status_of
+from gateway.delivery.surroundings import Surroundings
+from gateway.delivery.worker import Worker
+from gateway.errors import GatewayError
+from gateway.journal import Journal, SinkPosition
+from gateway.telemetry.metrics import Metrics
+from gateway.telemetry.redaction import REDACTOR, Redactor
+
+
+class SinkCommandRefused(GatewayError):
+    """A command names a sink that is not there, or not in a state for it."""
+
+
+class Delivery:
+    """The workers of all sinks. Made by `open_delivery`."""
+
+    def __init__(self, around: Surroundings, nursery: trio.Nursery) -> None:
+        self._around = around
+        self._journal = around.journal
+        self._nursery = nursery
+        self._workers: dict[str, Worker] = {}
+        self._idle: dict[str, SinkPosition] = {}
+        """Sinks without a worker that the journal knows: disabled, removed or stopped."""
+
+    # --- configuration --------------------------------------------------------
+
+    async def start(
+        self, configured: ConfiguredSink, *, errands_only: bool = False, paused: bool = False
+    ) -> None:
+        """Begin to serve a sink, from where it was; a disabled one only shows in `status`.
+
+        `errands_only` leaves new events alone: for `gateway replay` and `gateway dlq`
+        on a stopped gateway.
+        """
+        name, options = configured.name, configured.options
+        if not options.enabled:
+            await self._release(name)
+            return
+        position = await self._journal.register_sink(
+            name, options.type, options.start, holds_retention=True, overflow=options.overflow
+        )
+        self._idle.pop(name, None)
+        worker = Worker(configured, position, self._around, errands_only=errands_only)
+        self._workers[name] = worker
+        if paused:
+            worker.pause()
+        self._nursery.start_soon(worker.run, name=f"sink:{name}")
+        happenings.STARTED.emit(sink=name, type=options.type, cursor=position.cursor)
+
+    async def stop(self, name: str) -> None:
+        """End a sink's worker in order: the delivery in flight is answered first."""
+        worker = self._workers.pop(name)
+        await worker.stop()
+        self._idle[name] = worker.courier.position
+        happenings.STOPPED.emit(sink=name, cursor=worker.courier.position.cursor)
+
+    async def reconfigure(self, sinks: Mapping[str, ConfiguredSink]) -> None:
+        """Serve exactly `sinks`. Those that did not change never notice."""
+        changed = [
+            name for name, worker in self._workers.items() if sinks.get(name) != worker.configured
+        ]
+        paused = {name for name in changed if self._workers[name].paused}
+        async with trio.open_nursery() as nursery:
+            for name in changed:
+                nursery.start_soon(self.stop, name)
+        for name in changed:
+            if name not in sinks:
+                await self._release(name)
+        for name, configured in sinks.items():
+            if name not in self._workers:
+                await self.start(configured, paused=name in paused)
+
+    async def _release(self, name: str) -> None:
+        await self.learn_idle()
+        if name in self._idle:
+            await self._journal.release_sink(name)
+        self._around.metrics.forget("sink", name)
+
+    async def drain(self, seconds: float) -> dict[str, int]:
+        """Deliver what can be within `seconds`, then end every worker.
+
+        Gives what is left, by sink; it waits for the next start.
+        """
+        workers = dict(self._workers)
+        with trio.move_on_after(seconds):
+            async with trio.open_nursery() as nursery:
+                for worker in workers.values():
+                    nursery.start_soon(worker.drain)
+        left = {}
+        for name, worker in workers.items():
+            await worker.cut()
+            if pending := worker.status().pending:
+                left[name] = pending
+                happenings.UNDELIVERED.emit(sink=name, events=pending)
+        return left
+
+    async def learn_idle(self) -> None:
+        """Look up which sinks the journal knows that have no worker."""
+        for position in await self._journal.sink_positions():
+            if position.name not in self._workers:
+                self._idle[position.name] = position
+
+    # --- commands -------------------------------------------------------------
+
+    def pause(self, name: str) -> None:
+        """Send a sink nothing more after the delivery in flight; its events wait."""
+        self._worker(name).pause()
+        happenings.PAUSED.emit(sink=name)
+
+    def resume(self, name: str) -> None:
+        """Let a paused sink go on where it was."""
+        self._worker(name).resume()
+        happenings.RESUMED.emit(sink=name)
+
+    async def forget(self, name: str) -> None:
+        """Let the journal forget a sink that is not served, with its dead letters."""
+        if name in self._workers:
+            raise SinkCommandRefused(
+                f"sink {name} is in use: remove it from the configuration, or set"
+                " `enabled: false`, and reload first"
+            )
+        await self.learn_idle()
+        if name not in self._idle:
+            raise SinkCommandRefused(f"the journal knows no sink {name}")
+        await self._journal.forget_sink(name)
+        del self._idle[name]
+        happenings.FORGOTTEN.emit(sink=name)
+
+    async def replay(self, name: str, wanted: Range, *, dry_run: bool = False) -> ReplayReport:
+        """Send a range again, with the same ids, through the sink's filters."""
+        worker = self._worker(name)
+        feed = Feed(self._journal, worker.configured.options)
+        errand = Errand(RangeSource(self._journal, name, feed, wanted))
+        if dry_run:
+            return await errand.rehearse()
+        return await self._send_again(worker, errand)
+
+    async def dlq_replay(self, name: str, numbers: Sequence[int] | None = None) -> ReplayReport:
+        """Send dead letters again: those with the given numbers, or all of the sink.
+
+        What is accepted counts as delivered; what is refused again stays.
+        """
+        worker = self._worker(name)
+        source = DeadLetterSource(self._journal, name, worker.feed, numbers)
+        return await self._send_again(worker, Errand(source))
+
+    async def dlq_drop(self, numbers: Sequence[int]) -> int:
+        """Give dead letters up; how many there were."""
+        resolved = await self._journal.resolve_dead_letters(numbers, "dropped")
+        for worker in self._workers.values():
+            await worker.courier.look_up(DISCARDED)
+        happenings.DISCARDED.emit(events=resolved)
+        return resolved
+
+    async def _send_again(self, worker: Worker, errand: Errand) -> ReplayReport:
+        if worker.paused:
+            raise SinkCommandRefused(f"sink {worker.configured.name} is paused: resume it first")
+        await worker.send_again(errand)
+        await worker.courier.look_up()
+        if not errand.completed:
+            raise SinkCommandRefused(
+                f"sink {worker.configured.name} stopped before all was sent again"
+            )
+        report = errand.report()
+        happenings.REPLAYED.emit(sink=worker.configured.name, sent=report.sent)
+        return report
+
+    # --- what is seen ---------------------------------------------------------
+
+    def status(self) -> dict[str, SinkStatus]:
+        """Every sink that is configured or that the journal knows, by name."""
+        last_seq = self._journal.last_seq
+        stopped = Health(state=SinkState.STOPPED)
+        found = {
+            name: status_of(position, last_seq, stopped) for name, position in self._idle.items()
+        }
+        found |= {name: worker.status() for name, worker in self._workers.items()}
+        return dict(sorted(found.items()))
+
+    def show_pending(self) -> None:
+        """Set the gauges right before a scrape."""
+        for worker in self._workers.values():
+            worker.show_pending()
+
+    def _worker(self, name: str) -> Worker:
+        if name not in self._workers:
+            known = ", ".join(sorted(self._workers)) or "none"
+            raise SinkCommandRefused(f"no sink {name} is running (running: {known})")
+        return self._workers[name]
+
+
+@asynccontextmanager
+async def open_delivery(
+    journal: Journal,
+    *,
+    clock: Clock,
+    metrics: Metrics,
+    state_dir: Path,
+    redactor: Redactor = REDACTOR,
+) -> AsyncIterator[Delivery]:
+    """A delivery without sinks; `start` or `reconfigure` brings them.
+
+    Leaving it ends every worker where it stands; call `drain` first. What the
+    journal raises in a worker comes out here.
+    """
+    around = Surroundings(
+        journal=journal, clock=clock, metrics=metrics, state_dir=state_dir, redactor=redactor
+    )
+    async with trio.open_nursery() as nursery:
+        delivery = Delivery(around, nursery)
+        await delivery.learn_idle()
+        metrics.before_scrape(delivery.show_pending)
+        yield delivery
+        nursery.cancel_scope.cancel()
