@@ -7,6 +7,7 @@ command gets at it by `gateway.cli.options`.
 
 import signal
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -66,6 +67,16 @@ class Commands(click.Group):
         command: click.Command = import_module(f"gateway.cli.{row.module}").command
         _accept_config(command)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with a hint where the name is nearly right."""
+        name = args[0]
+        near = get_close_matches(name, COMMANDS, n=1) if name not in COMMANDS else []
+        if near and not ctx.resilient_parsing:
+            ctx.fail(f'there is no command {name!r} (did you mean "{near[0]}"?)')
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one block per section."""

@@ -5,7 +5,7 @@ form may have written the secret itself.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ import msgspec
 from gateway.config.document import Items, Node, Table, Text
 from gateway.config.mistakes import Place, Report, join
 from gateway.contracts.values import Secret
+from gateway.errors import SecretUnreadable
 from gateway.telemetry.redaction import REDACTOR
 
 _FORMS: Final = "a secret is {env: NAME}, {file: PATH} or {credential: NAME}"
@@ -97,3 +98,18 @@ def readable_by_others(path: Path) -> bool:
         return bool(path.stat().st_mode & 0o004)
     except OSError:
         return False  # a missing file is told when it is read
+
+
+def learn_secrets(found: Iterable[tuple[str, Secret]]) -> None:
+    """Read each secret once, and let no log or error show its value from now on.
+
+    Raises `SecretUnreadable` with all that cannot be read, one line each.
+    """
+    unreadable = []
+    for path, secret in found:
+        try:
+            REDACTOR.add(secret.read())
+        except SecretUnreadable as error:
+            unreadable.append(f"{path}: {error}")
+    if unreadable:
+        raise SecretUnreadable("\n".join(unreadable))

@@ -13,9 +13,10 @@ import msgspec
 
 from gateway.admin.settings import HttpSettings
 from gateway.config.mistakes import Mistake
+from gateway.config.secrets import find_secrets
 from gateway.contracts.adapter import ConfiguredAccount
 from gateway.contracts.sink import ConfiguredSink
-from gateway.contracts.values import Seconds
+from gateway.contracts.values import Seconds, Secret
 from gateway.journal.settings import JournalSettings
 
 
@@ -80,6 +81,16 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Every file that was read, the main one first."""
     warnings: tuple[Mistake, ...] = ()
     """What works, but is probably not what the operator wants."""
+
+    def secrets(self) -> Iterator[tuple[str, Secret]]:
+        """Every secret that an enabled part needs, with the path of its option."""
+        yield from find_secrets(self.http, "http")
+        for account in self.accounts.values():
+            if account.options.enabled:
+                yield from find_secrets(account.settings, f"accounts.{account.name}")
+        for sink in self.sinks.values():
+            if sink.options.enabled:
+                yield from find_secrets(sink.settings, f"sinks.{sink.name}")
 
 
 def host_name() -> str:
