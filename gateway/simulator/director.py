@@ -1,0 +1,175 @@
+"""The director: performs steps, by the timeline or on demand, and keeps the market moving."""
+
+import random
+from collections.abc import Iterable, Sequence
+from decimal import localcontext
+from functools import singledispatchmethod
+from typing import Final
+
+import trio
+
+from gateway.simulator import frames, garbage, steps
+from gateway.simulator.arithmetic import EXACT
+from gateway.simulator.audience import Audience
+from gateway.simulator.connection import ClientConnection
+from gateway.simulator.dialect import Venue
+from gateway.simulator.faults import Faults
+from gateway.simulator.steps import AnyStep
+
+_BLAST_CHUNK: Final = 1_000
+_SHORTEST_PAUSE_SECONDS: Final = 0.01
+"""At higher rates several moves share one pause."""
+
+
+class Director:
+    """Everything that makes something happen on the stage."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        audience: Audience,
+        faults: Faults,
+        nursery: trio.Nursery,
+        rng: random.Random,
+    ) -> None:
+        self._venue = venue
+        self._audience = audience
+        self._faults = faults
+        self._nursery = nursery
+        self._rng = rng
+        self._rate = 0.0
+        self._rate_changed = trio.Event()
+
+    # --- steps -------------------------------------------------------------------
+
+    @singledispatchmethod
+    def perform(self, step: AnyStep) -> None:
+        """Do what one step says. A fault that merely lasts is put in force."""
+        assert isinstance(step, steps.Lasting)
+        self._faults.begin(step)
+
+    @perform.register
+    def _(self, step: steps.Drop) -> None:
+        for connection in self._audience.of(step.account):
+            connection.cut(step.how)
+
+    @perform.register
+    def _(self, step: steps.Close) -> None:
+        for connection in self._audience.of(step.account):
+            connection.close(step.code, step.reason)
+
+    @perform.register
+    def _(self, step: steps.HalfOpen) -> None:
+        for connection in self._audience.of(step.account):
+            connection.hold_half_open(float("inf") if step.lasting is None else step.lasting)
+
+    @perform.register
+    def _(self, step: steps.LoseSubscription) -> None:
+        for connection in self._audience.of(step.account):
+            if connection.session is not None:
+                connection.session.forget()
+
+    @perform.register
+    def _(self, step: steps.ExpireKey) -> None:
+        self._venue.expire_keys(step.account)
+
+    @perform.register
+    def _(self, step: steps.VoidKey) -> None:
+        self._venue.void_keys(step.account)
+
+    @perform.register
+    def _(self, step: steps.Garbage) -> None:
+        self._send(step.account, garbage.garbage_frames(step.kind, step.count))
+
+    @perform.register
+    def _(self, step: steps.Inject) -> None:
+        self._send(step.account, [frames.text_frame(step.text)])
+
+    @perform.register
+    def _(self, step: steps.Oversize) -> None:
+        self._send(step.account, [garbage.oversize_frame(step.size)])
+
+    @perform.register
+    def _(self, step: steps.Fragments) -> None:
+        self._send(step.account, garbage.endless_fragments(step.size))
+
+    @perform.register
+    def _(self, step: steps.DeflateBomb) -> None:
+        self._send(step.account, [garbage.deflate_bomb(step.size)])
+
+    @perform.register
+    def _(self, step: steps.Switch) -> None:
+        self._venue.set_switch(step.name, step.value)
+
+    @perform.register
+    def _(self, step: steps.Rate) -> None:
+        self._set_rate(step.per_second)
+
+    @perform.register
+    def _(self, step: steps.Trade) -> None:
+        for account in self._accounts(step.account):
+            self.trade(account, step.count)
+
+    @perform.register
+    def _(self, step: steps.Blast) -> None:
+        for connection in self._audience.of(step.account):
+            self._nursery.start_soon(self._blast, connection, step.frames)
+
+    def trade(self, account: int, count: int) -> None:
+        """Let the market move now."""
+        with localcontext(EXACT):
+            for _ in range(count):
+                self._venue.move_market(account)
+
+    # --- tasks ---------------------------------------------------------------------
+
+    async def run_market(self, rate: float) -> None:
+        """Let something happen to a random account, now and then, for ever."""
+        self._rate = rate
+        while True:
+            per_second = self._rate * len(self._venue.accounts)
+            self._rate_changed = trio.Event()
+            pause = self._rng.expovariate(per_second) if per_second else float("inf")
+            with trio.move_on_after(max(pause, _SHORTEST_PAUSE_SECONDS)) as waited:
+                await self._rate_changed.wait()
+            if waited.cancelled_caught:
+                for _ in range(max(1, round(_SHORTEST_PAUSE_SECONDS * per_second))):
+                    self.trade(self._rng.randrange(len(self._venue.accounts)), 1)
+
+    async def run_timeline(self, timeline: Iterable[AnyStep]) -> None:
+        """Perform each step at its time, counted from now."""
+        start = trio.current_time()
+        async with trio.open_nursery() as nursery:
+            for step in timeline:
+                nursery.start_soon(self._perform_at, step, start + step.at)
+
+    async def _perform_at(self, step: AnyStep, when: float) -> None:
+        await trio.sleep_until(when)
+        self.perform(step)
+        while step.every:
+            when += step.every
+            await trio.sleep_until(when)
+            self.perform(step)
+
+    async def _blast(self, connection: ClientConnection, count: int) -> None:
+        account = connection.account or 0
+        while count > 0:
+            texts = self._venue.load_frames(account, min(count, _BLAST_CHUNK))
+            connection.send_bytes(b"".join(frames.text_frame(text) for text in texts))
+            await connection.wait_drained()
+            count -= _BLAST_CHUNK
+
+    # --- small print -----------------------------------------------------------------
+
+    def _set_rate(self, per_second: float) -> None:
+        self._rate = per_second
+        self._rate_changed.set()
+
+    def _accounts(self, account: int | None) -> Sequence[int]:
+        return range(len(self._venue.accounts)) if account is None else (account,)
+
+    def _send(self, account: int | None, wrong: Iterable[bytes]) -> None:
+        data = list(wrong)
+        for connection in self._audience.of(account):
+            for frame in data:
+                connection.send_bytes(frame)
