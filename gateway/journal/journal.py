@@ -94,15 +94,33 @@ class Journal:
         waits while the queue is full. Cancelled, it has taken nothing. Raises
         `JournalError` when the journal has failed.
         """
-        prepared = prepare(events)
-        size = sum(event.size for event in prepared)
-        waited = await self._room.take(len(prepared), size)
-        if waited and events:
-            self._meters.waited(events[0].account, waited)
-        ticket: Ticket = Reply()
-        self._put(Job(Addition(prepared, book), len(prepared), size), ticket)
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if not self.has_room:
+            await self.wait_room()
+        ticket = self.append_nowait(events, book)
         # The events are taken: a cancellation from here on must not say otherwise.
         await trio.lowlevel.cancel_shielded_checkpoint()
+        return ticket
+
+    @property
+    def has_room(self) -> bool:
+        """True when events can be appended without passing anybody who waits."""
+        return self._room.free
+
+    async def wait_room(self) -> None:
+        """Wait for room, in the order of the calls; append before the next checkpoint."""
+        await self._room.wait()
+
+    def append_nowait(self, events: Sequence[Event], book: Sequence[BookChange] = ()) -> Ticket:
+        """Take events and changes at once, even where there is no room.
+
+        For callers that have to move their own state and the journal in one step:
+        they wait for room before that step.
+        """
+        prepared = prepare(events)
+        ticket: Ticket = Reply()
+        size = sum(event.size for event in prepared)
+        self._put(Job(Addition(prepared, book), len(prepared), size), ticket)
         return ticket
 
     async def load_book(self, account: str) -> dict[tuple[str, str], bytes]:
@@ -263,8 +281,8 @@ class Journal:
 
     def _put(self, job: Job, reply: Reply[Any]) -> None:
         if self.failure is not None:
-            self._room.free(job.events, job.bytes)
             raise self.failure
+        self._room.add(job.events, job.bytes)
         self._replies[job] = reply
         self._meters.queue_events.set(self._room.events)
         self._writer.put(job)
@@ -313,7 +331,7 @@ class Journal:
 
     def _on_written(self, group: GroupWritten) -> None:
         for job, result in zip(group.jobs, group.written.results, strict=True):
-            self._room.free(job.events, job.bytes)
+            self._room.remove(job.events, job.bytes)
             reply = self._replies.pop(job)
             if isinstance(result, GatewayError):
                 reply.fail(result)

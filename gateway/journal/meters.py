@@ -45,10 +45,6 @@ class Meters:
         """Count a commit that failed."""
         self._metrics.cell("gateway_journal_write_errors", reason).inc()
 
-    def waited(self, account: str, seconds: float) -> None:
-        """Count the time that an account waited for room."""
-        self._metrics.cell("gateway_append_wait_seconds", account).inc(seconds)
-
     def overflowed(self, sink: str, events: int) -> None:
         """Count events that a sink lost at the size limit."""
         self._metrics.cell("gateway_sink_dropped_events", sink, "overflow").inc(events)

@@ -4,7 +4,7 @@ import trio
 
 
 class Room:
-    """How much waits for the writer, and how much may."""
+    """How much waits for the writer. The bounds are passed by one request at most."""
 
     def __init__(self, max_events: int, max_bytes: int) -> None:
         self._max_events = max_events
@@ -15,34 +15,32 @@ class Room:
         self.events = 0
         """Waiting now."""
 
-    async def take(self, events: int, size: int) -> float:
-        """Wait until there is room, in the order of the calls; the seconds waited.
+    @property
+    def free(self) -> bool:
+        """True when somebody may add at once, without overtaking others."""
+        return not self._full and not self._queue.locked()
 
-        No checkpoint where there is room: two tasks must not overtake each other.
-        Cancelled while waiting, it has taken nothing. More than the whole room is
-        let in when nothing else waits, or it could never pass.
+    async def wait(self) -> None:
+        """Wait for room, in the order of the calls.
+
+        The caller adds before its next checkpoint: until then nobody else is let in.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._fits(events, size) and not self._queue.locked():
-            self._add(events, size)
-            return 0.0
-        began = trio.current_time()
         async with self._queue:
-            while not self._fits(events, size):
+            while self._full:
                 await self._freed.park()
-            self._add(events, size)
-        return trio.current_time() - began
 
-    def free(self, events: int, size: int) -> None:
-        """The writer is done with these."""
-        self._add(-events, -size)
-        self._freed.unpark_all()
-
-    def _fits(self, events: int, size: int) -> bool:
-        if self.events == 0:
-            return True
-        return self.events + events <= self._max_events and self._bytes + size <= self._max_bytes
-
-    def _add(self, events: int, size: int) -> None:
+    def add(self, events: int, size: int) -> None:
+        """These wait for the writer."""
         self.events += events
         self._bytes += size
+
+    def remove(self, events: int, size: int) -> None:
+        """The writer is done with these."""
+        self.events -= events
+        self._bytes -= size
+        if not self._full:
+            self._freed.unpark_all()
+
+    @property
+    def _full(self) -> bool:
+        return self.events >= self._max_events or self._bytes >= self._max_bytes

@@ -68,7 +68,7 @@ def advanced(
     Retention may have given up a part of the batch while it was under way; those
     events count by what really became of them, no longer as dropped.
     """
-    taken_back = position.cursor - (to_seq - delivered - filtered - dropped - dead)
+    taken_back = min(position.cursor, to_seq) - (to_seq - delivered - filtered - dropped - dead)
     if not 0 <= taken_back <= position.dropped:
         raise JournalError(
             f"sink {position.name}: a batch that ends at {to_seq} does not follow {position.cursor}"
