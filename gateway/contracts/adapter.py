@@ -64,6 +64,8 @@ class Known(msgspec.Struct, frozen=True, kw_only=True):
     """Symbols seen lately or with an open order, in the venue's spelling."""
     assets: tuple[str, ...] = ()
     """Assets with a known balance, upper case."""
+    held_symbols: tuple[str, ...] = ()
+    """Contracts with a known position that is not flat, in the venue's spelling."""
     find_order: Callable[[str], KnownOrder | None] = lambda _: None
     """Any order still in the book, final ones included."""
 

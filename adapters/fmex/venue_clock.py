@@ -1,0 +1,61 @@
+"""The venue's clock: signatures are refused when ours is 30 s off.
+
+The venue tells its time in `server-time`, in `hello` and in each answer to a
+ping, so a machine whose clock is wrong still signs correctly.
+"""
+
+from typing import Final
+
+from gateway.clock import Clock
+from gateway.telemetry.metrics import Cell
+
+NS_PER_MS: Final = 1_000_000
+_LONGEST_EXCHANGE_MS: Final = 10_000
+"""Question and answer further apart say little about the time between them."""
+
+
+class VenueClock:
+    """Our clock, corrected by what the venue told."""
+
+    def __init__(self, clock: Clock, gauge: Cell) -> None:
+        self._clock = clock
+        self._gauge = gauge
+        self._offset_ms: float | None = None
+
+    @property
+    def offset_seconds(self) -> float | None:
+        """The venue's clock minus ours, when learned."""
+        return None if self._offset_ms is None else self._offset_ms / 1000
+
+    def our_ms(self) -> int:
+        """Our own time, uncorrected: what a ping carries."""
+        return self._clock.now_ns() // NS_PER_MS
+
+    def now_ms(self) -> int:
+        """The venue's time, for signatures; ours as long as nothing was learned."""
+        return self.to_venue_ms(self._clock.now_ns())
+
+    def to_venue_ms(self, our_ns: int) -> int:
+        """What the venue's clock showed when ours showed `our_ns`."""
+        return our_ns // NS_PER_MS + round(self._offset_ms or 0)
+
+    def learn(self, venue_ms: int, sent_ms: float, received_ms: float) -> None:
+        """Take a time that the venue told between `sent_ms` and `received_ms` of ours."""
+        if 0 <= received_ms - sent_ms <= _LONGEST_EXCHANGE_MS:
+            self._offset_ms = venue_ms - (sent_ms + received_ms) / 2
+            self._gauge.set(self._offset_ms / 1000)
+
+    def learn_from_answer(self, venue_ms: int | None, gap_ms: int | None, received_ns: int) -> None:
+        """Take the answer to a ping: `gap_ms` is the venue's time minus the one we sent."""
+        if venue_ms is not None and gap_ms is not None:
+            self.learn(venue_ms, venue_ms - gap_ms, received_ns / NS_PER_MS)
+
+    def learn_from_greeting(self, venue_ms: int | None, received_ns: int) -> None:
+        """Take the time of a `hello`: late by the way here, so better than nothing only."""
+        if venue_ms is not None and self._offset_ms is None:
+            received_ms = received_ns / NS_PER_MS
+            self.learn(venue_ms, received_ms, received_ms)
+
+    def forget(self) -> None:
+        """Go back to our own clock until the venue tells its time again."""
+        self._offset_ms = None
