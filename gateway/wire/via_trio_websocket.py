@@ -1,14 +1,17 @@
 """WebSocket by trio-websocket: a reader task of the library's feeds a channel."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
+import h11
 import trio
+import wsproto.utilities
 from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_client_stream
+from wsproto.frame_protocol import FrameProtocol
 
 from gateway.clock import WALL_CLOCK
-from gateway.errors import ConnectionLost, StreamError
+from gateway.errors import ConnectionLost
 from gateway.wire.addresses import Address
 from gateway.wire.dial import CLOSE_SECONDS, stage
 from gateway.wire.messages import (
@@ -19,6 +22,7 @@ from gateway.wire.messages import (
     lost_by_server,
     lost_without_close,
 )
+from gateway.wire.onefailure import open_single_failure_nursery
 from gateway.wire.upgrade import STAGE, UpgradeGuard, invalid_handshake
 
 _QUEUE_MESSAGES: Final = 32
@@ -28,6 +32,15 @@ _TOO_LARGE: Final = "Exceeded maximum message size"
 """How the library's own 1009 differs from one that the server sent."""
 
 
+_FAULTS: Final = {
+    CloseCode.PROTOCOL_ERROR: "not a valid frame",
+    CloseCode.INVALID_UTF8: "a text frame is not UTF-8",
+    CloseCode.TOO_LARGE: "a message passed the size limit",
+}
+_READER_ERRORS: Final = (h11.ProtocolError, wsproto.utilities.ProtocolError, ConnectionClosed)
+"""What the library's reader task dies of when a step of the protocol does not fit."""
+
+
 @asynccontextmanager
 async def upgrade(
     stream: trio.abc.Stream, address: Address, timeout_seconds: float, max_message_bytes: int
@@ -35,58 +48,26 @@ async def upgrade(
     """Shake hands on `stream`. Raises `ConnectFailed`; leaves closing `stream` to the caller."""
     guard = UpgradeGuard(stream)
     websocket: TrioWebSocket | None = None
-
-    def explain(error: Exception) -> Exception:
-        if isinstance(error, StreamError):
-            return error
-        # wsproto and h11 raise whatever step of theirs did not fit.
-        return websocket.loss() if websocket is not None else invalid_handshake()
-
-    async with _open_reader_nursery(explain) as nursery:
-        with stage(STAGE, timeout_seconds):
-            connection = await wrap_client_stream(
-                nursery,
-                guard,  # type: ignore[arg-type]  # any trio.abc.Stream will do
-                address.host_header,
-                address.resource,
-                message_queue_size=_QUEUE_MESSAGES,
-                max_message_size=max_message_bytes,
-                receive_buffer_size=RECEIVE_BYTES,
-            )
-        websocket = TrioWebSocket(connection, guard)
-        try:
-            yield websocket
-        finally:
-            await websocket.say_goodbye()
-            nursery.cancel_scope.cancel()
-
-
-@asynccontextmanager
-async def _open_reader_nursery(
-    explain: Callable[[Exception], Exception],
-) -> AsyncIterator[trio.Nursery]:
-    """A nursery whose body's error comes out as it is, not in a group.
-
-    What a background task dies of comes out as `explain` puts it.
-    """
-    raised: BaseException | None = None
     try:
-        async with trio.open_nursery() as nursery:
+        async with open_single_failure_nursery() as nursery:
+            with stage(STAGE, timeout_seconds):
+                connection = await wrap_client_stream(
+                    nursery,
+                    guard,  # type: ignore[arg-type]  # any trio.abc.Stream will do
+                    address.host_header,
+                    address.resource,
+                    message_queue_size=_QUEUE_MESSAGES,
+                    max_message_size=max_message_bytes,
+                    receive_buffer_size=RECEIVE_BYTES,
+                )
+            websocket = TrioWebSocket(connection, guard)
             try:
-                yield nursery
-            except BaseException as error:
-                raised = error
-                raise
-    except BaseExceptionGroup as group:
-        first = group.exceptions[0]
-        if raised is not None and raised in group.exceptions:
-            failure = raised
-        else:
-            failure = explain(first) if isinstance(first, Exception) else first
-    else:
-        return
-    # Raised out here, so that the group does not become part of its traceback.
-    raise failure
+                yield websocket
+            finally:
+                await websocket.say_goodbye()
+                nursery.cancel_scope.cancel()
+    except _READER_ERRORS:
+        raise (websocket.loss() if websocket is not None else invalid_handshake()) from None
 
 
 class TrioWebSocket:
@@ -96,6 +77,7 @@ class TrioWebSocket:
         self._connection = connection
         self._guard = guard
         self._lost = False
+        self._fault: CloseCode | None = None
         self._channel = connection._recv_channel  # noqa: SLF001  (no public way to take without waiting)
 
     async def receive(self) -> Received:
@@ -120,21 +102,41 @@ class TrioWebSocket:
 
     async def say_goodbye(self) -> None:
         """Close by handshake, if the peer plays along in time."""
-        if self._lost:
-            return  # the library would wait for an answer that cannot come
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            await self._connection.aclose()
+            if not self._lost:
+                await self._connection.aclose()
+            elif self._fault is not None and self._guard.close_code_sent is None:
+                await self._send_close(self._fault)
 
     def loss(self) -> ConnectionLost:
         """Why the connection ended."""
         self._lost = True
+        self._fault = self._find_fault()
+        if self._fault is not None:
+            return lost_by_fault(self._fault, _FAULTS[self._fault])
         closed = self._connection.closed
-        sent = self._guard.close_code_sent
-        if closed is None:
-            # The library closes on a protocol error without noting which.
-            return lost_by_fault(sent or CloseCode.PROTOCOL_ERROR, "not a valid frame")
-        if closed.code == CloseCode.TOO_LARGE and (closed.reason or "").startswith(_TOO_LARGE):
-            return lost_by_fault(CloseCode.TOO_LARGE, "a message was too large")
-        if closed.code == CloseCode.ABNORMAL:
+        if closed is None or closed.code == CloseCode.ABNORMAL:
             return lost_without_close()
         return lost_by_server(closed.code, closed.reason or "")
+
+    def _find_fault(self) -> CloseCode | None:
+        """The code for what the server did wrong, if it is that which ended the connection.
+
+        The library reports our 1009 and a server's close frame alike; what differs is
+        its own wording, and whether it answered with a close frame.
+        """
+        closed = self._connection.closed
+        if closed is None:
+            return CloseCode.PROTOCOL_ERROR
+        if closed.code == CloseCode.TOO_LARGE and (closed.reason or "").startswith(_TOO_LARGE):
+            return CloseCode.TOO_LARGE
+        if closed.code in _FAULTS and self._guard.close_code_sent is None:
+            return CloseCode(closed.code)
+        return None
+
+    async def _send_close(self, code: CloseCode) -> None:
+        """Tell the server what it did wrong; the library forgets to, after a bad frame."""
+        try:
+            await self._guard.send_all(FrameProtocol(client=True, extensions=[]).close(code))
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            return  # it left already

@@ -88,6 +88,7 @@ class SansIOWebSocket:
             if frames:
                 return Received(frames, self._read_ns)
             if self._protocol.state is not State.OPEN:
+                await self._flush()  # the close frame for text that was not UTF-8
                 raise self._loss()
             await self._read()
 
