@@ -6,7 +6,13 @@ for it, `batch` knows what is settled, `courier` delivers and moves the cursor,
 sink does wrong stays in its worker; what the journal raises ends the house.
 """
 
-from gateway.delivery.deliveries import Delivery, SinkCommandRefused, open_delivery
+from gateway.delivery.deliveries import (
+    Delivery,
+    SinkCommandRefused,
+    SinkNotReady,
+    SinkUnknown,
+    open_delivery,
+)
 from gateway.delivery.errands import Range, ReplayReport
 from gateway.delivery.status import SinkState, SinkStatus
 
@@ -15,7 +21,9 @@ __all__ = [
     "Range",
     "ReplayReport",
     "SinkCommandRefused",
+    "SinkNotReady",
     "SinkState",
     "SinkStatus",
+    "SinkUnknown",
     "open_delivery",
 ]

@@ -22,7 +22,15 @@ from gateway.telemetry.redaction import REDACTOR, Redactor
 
 
 class SinkCommandRefused(GatewayError):
-    """A command names a sink that is not there, or not in a state for it."""
+    """Root of what commands about sinks raise; the message says what to do."""
+
+
+class SinkUnknown(SinkCommandRefused):
+    """No sink of that name is running, or known to the journal."""
+
+
+class SinkNotReady(SinkCommandRefused):
+    """The sink is not in a state for that command."""
 
 
 class Delivery:
@@ -127,18 +135,24 @@ class Delivery:
         happenings.RESUMED.emit(sink=name)
 
     async def forget(self, name: str) -> None:
-        """Let the journal forget a sink that is not served, with its dead letters."""
-        if name in self._workers:
-            raise SinkCommandRefused(
-                f"sink {name} is in use: remove it from the configuration, or set"
-                " `enabled: false`, and reload first"
-            )
+        """Let the journal forget a sink's place and dead letters.
+
+        Only of a sink that is paused, which then begins anew as `start` says, or
+        that is not served at all.
+        """
+        worker = self._workers.get(name)
+        if worker is not None:
+            if not worker.paused:
+                raise SinkNotReady(f"sink {name} is running: pause it, or disable it, first")
+            await self.stop(name)
         await self.learn_idle()
         if name not in self._idle:
-            raise SinkCommandRefused(f"the journal knows no sink {name}")
+            raise SinkUnknown(f"the journal knows no sink {name}")
         await self._journal.forget_sink(name)
         del self._idle[name]
         happenings.FORGOTTEN.emit(sink=name)
+        if worker is not None:
+            await self.start(worker.configured, paused=True)
 
     async def replay(self, name: str, wanted: Range, *, dry_run: bool = False) -> ReplayReport:
         """Send a range again, with the same ids, through the sink's filters."""
@@ -168,13 +182,11 @@ class Delivery:
 
     async def _send_again(self, worker: Worker, errand: Errand) -> ReplayReport:
         if worker.paused:
-            raise SinkCommandRefused(f"sink {worker.configured.name} is paused: resume it first")
+            raise SinkNotReady(f"sink {worker.configured.name} is paused: resume it first")
         await worker.send_again(errand)
         await worker.courier.look_up()
         if not errand.completed:
-            raise SinkCommandRefused(
-                f"sink {worker.configured.name} stopped before all was sent again"
-            )
+            raise SinkNotReady(f"sink {worker.configured.name} stopped before all was sent again")
         report = errand.report()
         happenings.REPLAYED.emit(sink=worker.configured.name, sent=report.sent)
         return report
@@ -199,7 +211,7 @@ class Delivery:
     def _worker(self, name: str) -> Worker:
         if name not in self._workers:
             known = ", ".join(sorted(self._workers)) or "none"
-            raise SinkCommandRefused(f"no sink {name} is running (running: {known})")
+            raise SinkUnknown(f"no sink {name} is running (running: {known})")
         return self._workers[name]
 
 
