@@ -146,7 +146,8 @@ class Connection:
                 await self._send_event(
                     h11.InformationalResponse(status_code=HTTPStatus.CONTINUE, headers=[])
                 )
-            data = await self._stream.receive_some(PIECE_BYTES)
+            # h11 measures what is incomplete, so no piece may be larger than the limit.
+            data = await self._stream.receive_some(self._limits.header_bytes)
             if self._http.their_state is h11.IDLE and not self._http.trailing_data[0]:
                 # The first byte of a request: from here on it must not dawdle.
                 scope.deadline = trio.current_time() + self._limits.request_seconds
@@ -196,7 +197,9 @@ class Connection:
         headers.append(("date", formatdate(usegmt=True)))
         given = {name for name, _ in headers}
         headers += [header for header in SAFETY_HEADERS if header[0] not in given]
-        return h11.Response(status_code=status, headers=headers)
+        return h11.Response(
+            status_code=status, headers=headers, reason=HTTPStatus(status).phrase.encode()
+        )
 
     async def _send_event(self, event: h11.Event) -> None:
         data = self._http.send(event)

@@ -22,7 +22,7 @@ class Parameter(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     meaning: str
-    schema: Mapping[str, Any] = {"type": "string"}
+    schema: Mapping[str, Any] = msgspec.field(default_factory=lambda: {"type": "string"})
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,7 +16,8 @@ BACKLOG: Final = 128
 _SO_PEERGROUPS: Final = 59
 """Of <asm/socket.h>, since Linux 4.13; Python has no name for it."""
 _UCRED: Final = struct.Struct("iII")
-_GROUPS_LIMIT: Final = 65536
+_GROUPS_BYTES: Final = 1024
+"""256 groups: more than Python lets us ask for at once are beyond belief."""
 
 
 class PathTaken(OSError):
@@ -68,8 +69,8 @@ def peer_credentials(connection: trio.socket.SocketType) -> Credentials:
     told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
     _pid, uid, gid = _UCRED.unpack(told)
     groups = {gid}
-    with suppress(OSError):  # an older kernel: the primary group has to do
-        packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_LIMIT)
+    with suppress(OSError):  # an older kernel, or too many: the primary group has to do
+        packed = connection.getsockopt(socket.SOL_SOCKET, _SO_PEERGROUPS, _GROUPS_BYTES)
         groups.update(struct.unpack(f"{len(packed) // 4}I", packed))
     return Credentials(uid, frozenset(groups))
 
