@@ -73,8 +73,7 @@ class Control:
 
     def _do(self, request: Request) -> Any:
         step = convert_step(msgspec.json.decode(request.body))
-        if step.account is not None and step.account >= len(self._venue.accounts):
-            raise IndexError(f"there is no account {step.account}")
+        self._director.check(step)
         self._director.perform(step)
         return {"done": True}
 

@@ -122,6 +122,12 @@ class Venue(Protocol):
     """One running pretend exchange."""
 
     accounts: Sequence[SimulatedAccount]
+    switches: Any
+    """The venue's own struct of switches, as they stand now; the engine may replace it."""
+
+    @property
+    def has_stream_keys(self) -> bool:
+        """Whether there are keys that `expire_key` and `void_key` could concern."""
 
     def answer(self, request: Request) -> Reply:
         """Answer a REST request."""
@@ -143,9 +149,6 @@ class Venue(Protocol):
 
     def load_frames(self, account: int, count: int) -> list[str]:
         """Frames for a blast: each different, none of them in any ledger."""
-
-    def set_switch(self, name: str, value: object) -> None:
-        """Change a switch. Raises `ConfigurationError` for a name or value it does not have."""
 
     def state(self, account: int) -> dict[str, Any]:
         """What the account holds now, in the gateway's words."""

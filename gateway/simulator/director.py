@@ -8,12 +8,14 @@ from typing import Final
 
 import trio
 
+from gateway.errors import ConfigurationError
 from gateway.simulator import frames, garbage, steps
 from gateway.simulator.arithmetic import EXACT
 from gateway.simulator.audience import Audience
 from gateway.simulator.connection import ClientConnection
 from gateway.simulator.dialect import Venue
 from gateway.simulator.faults import Faults
+from gateway.simulator.scenario import change_switch
 from gateway.simulator.steps import AnyStep
 
 _BLAST_CHUNK: Final = 1_000
@@ -40,11 +42,21 @@ class Director:
         self._rate = 0.0
         self._rate_changed = trio.Event()
 
+    def check(self, step: AnyStep) -> None:
+        """Raise `ConfigurationError` for a step that this venue cannot perform."""
+        accounts = len(self._venue.accounts)
+        if step.account is not None and not 0 <= step.account < accounts:
+            raise ConfigurationError(f"account: there are {accounts}, counted from 0")
+        if isinstance(step, steps.Switch):
+            change_switch(self._venue.switches, step.name, step.value)
+        if isinstance(step, steps.ExpireKey | steps.VoidKey) and not self._venue.has_stream_keys:
+            raise ConfigurationError("this venue has no stream keys")
+
     # --- steps -------------------------------------------------------------------
 
     @singledispatchmethod
     def perform(self, step: AnyStep) -> None:
-        """Do what one step says. A fault that merely lasts is put in force."""
+        """Do what one step says; it was checked. A fault that lasts is put in force."""
         assert isinstance(step, steps.Lasting)
         self._faults.begin(step)
 
@@ -99,7 +111,7 @@ class Director:
 
     @perform.register
     def _(self, step: steps.Switch) -> None:
-        self._venue.set_switch(step.name, step.value)
+        self._venue.switches = change_switch(self._venue.switches, step.name, step.value)
 
     @perform.register
     def _(self, step: steps.Rate) -> None:

@@ -25,6 +25,10 @@ class PriceWalk:
         self._ticks = max(1, self._ticks + self._rng.randint(-reach, reach) + pull)
         return self.price
 
+    def jump(self, price: Decimal) -> None:
+        """Leap to a price, or to the tick below it."""
+        self._ticks = max(1, int(price / self._tick))
+
     def near(self, low_permille: int, high_permille: int) -> Decimal:
         """A price so many thousandths away from the current one, at least one tick up from zero."""
         away = self._rng.randint(low_permille, high_permille)

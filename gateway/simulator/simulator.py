@@ -57,6 +57,11 @@ class Simulator:
             self.venue, dialect.websocket_path, scenario, self.faults, self._audience,
             control.answer,
         )  # fmt: skip
+        for number, step in enumerate(scenario.timeline):
+            try:
+                self._director.check(step)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"timeline[{number}].{error}") from None
         self.scenario = scenario
         self.websocket_path = dialect.websocket_path
         self.host, self.port = "127.0.0.1", 0
@@ -91,7 +96,11 @@ class Simulator:
         await self._server.serve(stream)
 
     def do(self, step: AnyStep) -> None:
-        """Perform one step now, as if the timeline had come to it."""
+        """Perform one step now, as if the timeline had come to it.
+
+        Raises `ConfigurationError` for a step that this venue cannot perform.
+        """
+        self._director.check(step)
         self._director.perform(step)
 
     def cut(self, account: int | None = None) -> None:

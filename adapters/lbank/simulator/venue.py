@@ -15,25 +15,27 @@ from adapters.lbank.simulator.stream import StreamSession
 from adapters.lbank.simulator.switches import Switches
 from adapters.lbank.simulator.trading import PAIRS, START, Trading
 from gateway.simulator.dialect import Peer, Push, Reply, Request, SimulatedAccount, Stage
-from gateway.simulator.scenario import change_switch, convert_switches
+from gateway.simulator.scenario import convert_switches
 from gateway.simulator.truth import FactKind
 
 
 class LbankVenue:
     """One running pretend LBank."""
 
+    has_stream_keys = True
+
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
-        self._switches = convert_switches(stage.scenario.switches, Switches)
+        self.switches = convert_switches(stage.scenario.switches, Switches)
         self.accounts = [
-            _make_account(stage, index, self._switches) for index in range(stage.scenario.accounts)
+            _make_account(stage, index, self.switches) for index in range(stage.scenario.accounts)
         ]
         self._ledger = Ledger(len(self.accounts), self, stage.now_ms, self._new_trade_id)
         self._trading = Trading(self._ledger, stage.rng, stage.now_ms)
         self._keys = StreamKeys(stage.rng, stage.elapsed)
-        queries = Queries(self._ledger, self._trading, stage.now_ms, lambda: self._switches)
+        queries = Queries(self._ledger, self._trading, stage.now_ms, lambda: self.switches)
         desk = OrderDesk(self._ledger, self._trading)
-        self._rest = Rest(stage, self.accounts, self._keys, queries, desk, lambda: self._switches)
+        self._rest = Rest(stage, self.accounts, self._keys, queries, desk, lambda: self.switches)
         self._blasted = 0
         for account in self.accounts:
             for asset, amount in START.items():
@@ -52,7 +54,7 @@ class LbankVenue:
     def admit(self, request: Request, peer: Peer) -> StreamSession:
         """Open a session; nobody has to log in to connect."""
         del request
-        return StreamSession(self._stage, peer, self._keys, PAIRS, lambda: self._switches)
+        return StreamSession(self._stage, peer, self._keys, PAIRS, lambda: self.switches)
 
     def move_market(self, account: int) -> None:
         """Let one thing happen to an account."""
@@ -66,10 +68,6 @@ class LbankVenue:
         """Destroy the stream keys."""
         self._keys.destroy_all(account)
 
-    def set_switch(self, name: str, value: object) -> None:
-        """Change a switch."""
-        self._switches = change_switch(self._switches, name, value)
-
     def load_frames(self, account: int, count: int) -> list[str]:
         """Order pushes of orders that no ledger knows, each with an id of its own."""
         now, pair = self._stage.now_ms(), PAIRS["eth_btc"]
@@ -77,7 +75,7 @@ class LbankVenue:
         for number in range(self._blasted, self._blasted + count):
             name = f"b1a57000-0000-4000-8{account:03x}-{number:012x}"
             order = Order(name, account, pair, "buy", pair.start, pair.lot * 40, now, now)
-            frames.append(words.order_push(order, None, self._switches, now))
+            frames.append(words.order_push(order, None, self.switches, now))
         self._blasted += count
         return frames
 
@@ -92,7 +90,7 @@ class LbankVenue:
 
     def configuration(self, name: str, account: int, rest_url: str, websocket_url: str) -> str:
         """The account as it would stand in gateway.yaml."""
-        who, rsa = self.accounts[account], self._switches.credentials == "rsa"
+        who, rsa = self.accounts[account], self.switches.credentials == "rsa"
         return (
             f"  {name}:\n"
             f"    venue: lbank\n"
@@ -112,7 +110,7 @@ class LbankVenue:
         """Write the truth down and push it."""
         pushes = [self._order_push(order, trade)] if order is not None else []
         assets_pushed = [self._asset_push(account, asset, reason) for asset in assets]
-        if self._switches.asset_push == "before":
+        if self.switches.asset_push == "before":
             pushes = [*assets_pushed, *pushes]
         else:
             pushes = [*pushes, *assets_pushed]
@@ -128,9 +126,9 @@ class LbankVenue:
             told = words.trade_truth(trade)
             key = f"{order.uuid}/{trade.tx_uuid}"
             facts.append(record(order.account, FactKind.FILL, key, trade.time_ms, told))
-        elif order.status is Status.CANCELLING and self._switches.cancelling == "skipped":
+        elif order.status is Status.CANCELLING and self.switches.cancelling == "skipped":
             return None
-        text = words.order_push(order, trade, self._switches, now)
+        text = words.order_push(order, trade, self.switches, now)
         return Push(order.account, "orderUpdate", order.pair.symbol, text, tuple(facts))
 
     def _asset_push(self, account: int, asset: str, reason: str) -> Push:
