@@ -31,8 +31,8 @@ KEY_LIFE_SECONDS: Final = 60 * 60.0
 KEY_REFRESH_SECONDS: Final = 30 * 60.0
 """[ours] Half its life, so that many refreshes may fail before it lapses."""
 
-KEY_REPLACE_MARGIN_SECONDS: Final = 60.0
-"""[ours] A key that could not be refreshed is given up so long before its end."""
+KEY_SUCCESSOR_SHARE: Final = 11 / 12
+"""[ours] At this share of its life an unrefreshed key is no longer relied on: 55 minutes."""
 
 KEY_REFRESH_TIMEOUT_SECONDS: Final = 15.0
 """[ours] A refresh that hangs longer counts as failed."""

@@ -7,7 +7,7 @@ amount of a `buy_market` is money, not quantity; a market order's price is the
 market's of that moment, not a limit.
 """
 
-from decimal import Decimal, localcontext
+from decimal import Decimal
 from typing import Any, Final
 
 from adapters.lbank.frames import NO_VALUE, AssetPush, AssetUpdate, OrderPush, OrderUpdate
@@ -43,13 +43,15 @@ class Untellable(ValueError):
 
 
 def normalise_push(push: OrderPush | AssetPush, raw: str) -> Told:
-    """What a push told; `raw` is its text, free of secrets. Never raises."""
+    """What a push told; `raw` is its text. Never raises."""
     try:
         if isinstance(push, OrderPush):
             return _order(push, raw)
         return _balance(push.update, raw)
     except Untellable as error:
         return ToldUnrecognized(reason=str(error), frame=raw)
+    except NumberError:  # a sum or quotient of two absurd numbers
+        return ToldUnrecognized(reason="bad_number", frame=raw)
 
 
 # --- values, as both pushes and REST rows write them --------------------------
@@ -121,12 +123,13 @@ def remaining(quantity: PlainDecimal | None, filled: PlainDecimal | None) -> Pla
     return subtract(quantity, filled)
 
 
-def ratio(value: PlainDecimal | None, quantity: PlainDecimal | None) -> PlainDecimal | None:
+def ratio(
+    value: PlainDecimal | Decimal | None, quantity: PlainDecimal | None
+) -> PlainDecimal | None:
     """A price computed from a value and a quantity; None where there is none."""
     if value is None or quantity is None or is_zero(quantity):
         return None
-    with localcontext(CONTEXT):
-        return computed(Decimal(value) / Decimal(quantity))
+    return computed(CONTEXT.divide(Decimal(value), Decimal(quantity)))
 
 
 def status_of(word: str) -> OrderStatus:

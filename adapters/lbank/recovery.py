@@ -1,0 +1,288 @@
+"""Reading an account's state by REST: which pairs and orders to ask for, and in what order.
+
+For each pair: open orders, the order history, and which orders traded in the gap.
+Then, one by one: each order known as open that no list showed, and each order that
+traded but was not listed. Then the trades of every order that moved. Then balances.
+
+* LBank has no call for all pairs. The scope of a recovery is the configured pairs,
+  those with a known order, and those seen lately.
+* Whether the `id` in transaction_history is the `txUuid` of a push is not documented.
+  So that list only tells *which* orders traded; the trades themselves are asked per
+  order (order_transaction_detail), whose `txUuid` is that of the push.
+* Whether an order's trades are all there is checked: they must add up to its
+  cumulative quantity. What does not is said in `RecoveryResult.detail`.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from adapters.lbank import endpoints
+from adapters.lbank.lists import Lists, Page
+from adapters.lbank.normalise import Untellable, required_text
+from adapters.lbank.refusals import Refused
+from adapters.lbank.rows import Row, balance_of_row, balances_of_info, fill_of_row, order_of_row
+from adapters.lbank.settings import Settings
+from adapters.lbank.venue_clock import VenueClock
+from gateway.contracts.adapter import Finds, Known, Purpose, RecoveryPlan, RecoveryResult
+from gateway.contracts.told import Told, ToldBalance, ToldFill, ToldOrder, ToldUnrecognized
+from gateway.events.numbers import CONTEXT, compare, is_zero, to_decimal
+
+PARTLY_CANCELLED: Final = "3"
+"""A status that the history may leave out unless it is asked for."""
+
+_DOUBTS_SHOWN: Final = 5
+_NS: Final = 10**9
+
+
+def plan_recovery(
+    settings: Settings, known: Known, purpose: Purpose, since_ns: int | None
+) -> RecoveryPlan:
+    """Decide which pairs and orders to ask for."""
+    pairs = {order.venue_symbol for order in known.open_orders.values() if order.venue_symbol}
+    pairs |= {*settings.recovery.pairs, *settings.listed_pairs}
+    if settings.pairs == "all":
+        pairs |= set(known.venue_symbols)
+    return RecoveryPlan(
+        purpose=purpose,
+        since_ns=since_ns,
+        order_ids=tuple(known.open_orders),
+        venue_symbols=tuple(sorted(pairs)),
+        known=known,
+    )
+
+
+class Scope:
+    """Which of an account's streams are followed."""
+
+    def __init__(self, streams: Sequence[str]) -> None:
+        self.orders: Final = not streams or "orders" in streams
+        self.balances: Final = not streams or "balances" in streams
+
+
+class Recovery:
+    """One reading by one plan."""
+
+    def __init__(
+        self,
+        lists: Lists,
+        plan: RecoveryPlan,
+        finds: Finds,
+        scope: Scope,
+        *,
+        clock: VenueClock,
+        history_seconds: float,
+    ) -> None:
+        self._lists = lists
+        self._plan = plan
+        self._finds = finds
+        self._scope = scope
+        self._clock = clock
+        self._history_seconds = history_seconds
+        self._doubts: list[str] = []
+        self._listed: dict[str, ToldOrder] = {}
+        """Orders read in this recovery, by id."""
+        self._traded: dict[str, str] = {}
+        """Orders that traded in the gap: id → pair."""
+
+    async def run(self) -> RecoveryResult:
+        """Read everything. Raises a `StreamError` when REST fails."""
+        plan = self._plan
+        if self._scope.orders:
+            if plan.purpose is not Purpose.ORDER:
+                await self._read_pairs()
+            await self._read_single_orders()
+            if plan.purpose in (Purpose.GAP, Purpose.ORDER):
+                await self._read_trades()
+        if self._scope.balances and plan.purpose is not Purpose.ORDER:
+            await self._read_balances()
+        return RecoveryResult(complete=not self._doubts, detail=self._detail())
+
+    # --- pairs --------------------------------------------------------------------
+
+    async def _read_pairs(self) -> None:
+        plan = self._plan
+        if not plan.venue_symbols:
+            self._doubt("no pair is known to be asked for; name them in recovery.pairs")
+        for pair in plan.venue_symbols:
+            try:
+                await self._read_pair(pair)
+            except Refused as refused:
+                self._doubt(f"{pair} could not be read: {refused}")
+        since_ns = self._since_ns()
+        if since_ns is not None and plan.purpose is Purpose.GAP:
+            age = (self._clock.venue_ns() - since_ns) / _NS
+            if age > self._history_seconds:
+                self._doubt(
+                    "orders that came and went without a trade more than"
+                    f" {self._history_seconds / 3600:.0f} h ago are not listed"
+                )
+
+    async def _read_pair(self, pair: str) -> None:
+        await self._tell_orders(self._lists.open_orders(pair), pair)
+        since_ns = self._since_ns()
+        if since_ns is None:
+            return
+        await self._tell_orders(self._lists.history(pair), pair)
+        await self._tell_orders(self._lists.history(pair, PARTLY_CANCELLED), pair)
+        if self._plan.purpose is Purpose.GAP:
+            await self._note_traded(pair, since_ns)
+
+    async def _tell_orders(self, pages: AsyncIterator[Page], pair: str) -> None:
+        async for page in pages:
+            await self._tell([self._order(row, pair) for row in page.rows], page)
+
+    def _order(self, row: msgspec.Raw, pair: str) -> Told:
+        told = order_of_row(row, pair)
+        if isinstance(told, ToldOrder):
+            self._listed[told.order.order_id] = told
+        return told
+
+    async def _note_traded(self, pair: str, since_ns: int) -> None:
+        now_ns = self._clock.venue_ns()
+        earliest_ns = now_ns - endpoints.TRADES_KEPT_SECONDS * _NS
+        if since_ns < earliest_ns:
+            self._doubt("trades older than 90 days are not told")
+        start_ns = max(since_ns, earliest_ns)
+        async for page in self._lists.trades(pair, start_ns, now_ns):
+            for raw in page.rows:
+                try:
+                    order_id = required_text(Row(raw).first("orderId", "orderUuid", "order_id"))
+                except Untellable:
+                    await self._tell([fill_of_row(raw, pair)], page)
+                else:
+                    self._traded[order_id] = pair
+
+    # --- single orders ---------------------------------------------------------------
+
+    async def _read_single_orders(self) -> None:
+        """Orders that no list showed: asking by id is the sure way."""
+        wanted = [*self._plan.order_ids, *self._traded]
+        for order_id in dict.fromkeys(wanted):
+            if order_id not in self._listed:
+                await self._read_order(order_id)
+
+    async def _read_order(self, order_id: str) -> None:
+        pair = self._pair_of(order_id)
+        if pair is None:
+            self._doubt(f"order {order_id} could not be asked for: its pair is not known")
+            return
+        try:
+            page = await self._lists.order(pair, order_id)
+        except Refused as refused:
+            self._doubt(f"order {order_id} could not be read: {refused}")
+            return
+        await self._tell([self._order(row, pair) for row in page.rows], page)
+        if order_id not in self._listed:
+            self._doubt(f"LBank does not tell order {order_id}")
+
+    def _pair_of(self, order_id: str) -> str | None:
+        listed = self._listed.get(order_id)
+        if listed is not None:
+            return listed.venue_symbol
+        known = self._plan.known.find_order(order_id)
+        return self._traded.get(order_id) or (known.venue_symbol if known is not None else None)
+
+    # --- trades ------------------------------------------------------------------------
+
+    async def _read_trades(self) -> None:
+        moved = [order_id for order_id, told in self._listed.items() if self._has_moved(told)]
+        for order_id in dict.fromkeys([*moved, *self._traded]):
+            pair = self._pair_of(order_id)
+            if pair is not None:
+                await self._read_trades_of(order_id, pair)
+
+    def _has_moved(self, told: ToldOrder) -> bool:
+        """Whether an order holds trades that nobody told yet."""
+        order = told.order
+        if order.filled_quantity is None or is_zero(order.filled_quantity):
+            return False
+        if order.order_id in self._plan.order_ids and self._plan.purpose is Purpose.ORDER:
+            return True
+        known = self._plan.known.find_order(order.order_id)
+        if known is None:
+            # What traded in the gap stands in the trade list; the rest is older.
+            return False
+        return compare(order.filled_quantity, known.mark.quantity) > 0
+
+    async def _read_trades_of(self, order_id: str, pair: str) -> None:
+        try:
+            page = await self._lists.order_trades(pair, order_id)
+        except Refused as refused:
+            self._doubt(f"the trades of order {order_id} could not be read: {refused}")
+            return
+        told = [fill_of_row(row, pair, order_id) for row in page.rows]
+        await self._tell(told, page)
+        self._check_sum(order_id, told)
+
+    def _check_sum(self, order_id: str, told: Sequence[Told]) -> None:
+        order = self._listed.get(order_id)
+        filled = order.order.filled_quantity if order is not None else None
+        if filled is None:
+            return
+        total = Decimal(0)
+        for each in told:
+            if isinstance(each, ToldFill):
+                total = CONTEXT.add(total, to_decimal(each.fill.quantity))
+        if total < to_decimal(filled):
+            self._doubt(f"the trades of order {order_id} add up to {total} of {filled}")
+
+    # --- balances ----------------------------------------------------------------------
+
+    async def _read_balances(self) -> None:
+        page, by_asset = await self._lists.balances()
+        told: list[Told] = []
+        for raw in page.rows:
+            told += [balance_of_row(raw)] if by_asset else balances_of_info(raw)
+        if not told:
+            self._doubt("LBank told no balances")
+        known = set(self._plan.known.assets)
+        kept = [each for each in told if not _is_empty(each) or _asset(each) in known]
+        await self._tell(kept, page)
+        if self._plan.purpose is Purpose.GAP and self._scope.orders:
+            self._doubt_strangers(kept, known)
+
+    def _doubt_strangers(self, told: Sequence[Told], known: set[str]) -> None:
+        """An asset that was never seen, and that no asked pair trades, came from elsewhere."""
+        asked = {
+            part.upper() for pair in self._plan.venue_symbols for part in pair.rpartition("_")[::2]
+        }
+        strangers = sorted({_asset(each) for each in told} - known - asked - {""})
+        if strangers:
+            self._doubt(
+                f"{', '.join(strangers)} came to the account, which no pair that was asked"
+                " trades; if it was bought, name its pair in recovery.pairs"
+            )
+
+    # --- shared --------------------------------------------------------------------------
+
+    def _since_ns(self) -> int | None:
+        """The beginning of the time in question, by LBank's clock, with some slack."""
+        if self._plan.since_ns is None:
+            return None
+        return self._clock.at_venue(self._plan.since_ns) - int(endpoints.LATE_SECONDS * _NS)
+
+    async def _tell(self, told: Sequence[Told], page: Page) -> None:
+        if any(isinstance(each, ToldUnrecognized) for each in told):
+            self._doubt("a row was not understood")
+        if told:
+            await self._finds.hear(told, page.received_ns, page.sent_ns)
+
+    def _detail(self) -> str:
+        shown = self._doubts[:_DOUBTS_SHOWN]
+        more = len(self._doubts) - len(shown)
+        return "; ".join([*shown, f"and {more} more"] if more else shown)
+
+    def _doubt(self, words: str) -> None:
+        if words not in self._doubts:
+            self._doubts.append(words)
+
+
+def _is_empty(told: Told) -> bool:
+    return isinstance(told, ToldBalance) and is_zero(told.balance.total)
+
+
+def _asset(told: Told) -> str:
+    return told.balance.asset if isinstance(told, ToldBalance) else ""
