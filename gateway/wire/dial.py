@@ -6,6 +6,7 @@ so that an operator reads ``tls: the certificate has expired`` and not
 """
 
 import functools
+import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -92,8 +93,8 @@ def describe(error: BaseException) -> str:
             return f"the certificate was refused: {error.verify_message or error.reason}"
         case ssl.SSLError():
             return (error.reason or "TLS failed").replace("_", " ").lower()
-        case OSError() if error.strerror:
-            return error.strerror.lower()
+        case OSError() if error.errno is not None:
+            return os.strerror(error.errno).lower()
     return str(error) or "the connection was cut"
 
 

@@ -9,19 +9,34 @@ import trio
 from gateway.errors import HeartbeatMissed
 
 
-async def every(seconds: float) -> AsyncIterator[None]:
+def every(seconds: float) -> AsyncIterator[None]:
     """Tick each `seconds` on Trio's clock, the first time after one period.
 
-    Ticks do not drift, whatever the body takes; those that a slow body missed are
-    left out, not made up for in a burst.
+    ``async for _ in every(30): …``. Ticks do not drift, whatever the body takes; those
+    that a slow body missed are left out, not made up for in a burst.
     """
     if seconds <= 0:
         raise ValueError("a period needs seconds > 0")
-    start = trio.current_time()
-    while True:
-        passed = math.floor((trio.current_time() - start) / seconds)
-        await trio.sleep_until(start + (passed + 1) * seconds)
-        yield
+    return _Ticks(seconds)
+
+
+class _Ticks:
+    """No async generator: a loop that breaks out would leave one to the garbage collector."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._start = trio.current_time()
+        self._tick = 0
+
+    def __aiter__(self) -> AsyncIterator[None]:
+        return self
+
+    async def __anext__(self) -> None:
+        passed = math.floor((trio.current_time() - self._start) / self._seconds)
+        # Counting as well as dividing: a quotient just below a whole number would
+        # give the same tick twice.
+        self._tick = max(self._tick, passed) + 1
+        await trio.sleep_until(self._start + self._tick * self._seconds)
 
 
 class Liveness:

@@ -35,7 +35,8 @@ _Question = tuple[bytes | None, bytes | str | int | None, int, int, int, int]
 class ThreadedResolver(trio.abc.HostnameResolver):
     """Trio's resolver, with its own threads and a short memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, remember_seconds: float = _REMEMBER_SECONDS) -> None:
+        self._remember_seconds = remember_seconds
         self._threads = trio.CapacityLimiter(_THREADS)
         self._answers: dict[_Question, tuple[float, Found]] = {}
 
@@ -57,7 +58,7 @@ class ThreadedResolver(trio.abc.HostnameResolver):
         found = await trio.to_thread.run_sync(
             partial(socket.getaddrinfo, *question), abandon_on_cancel=True, limiter=self._threads
         )
-        self._answers[question] = (trio.current_time() + _REMEMBER_SECONDS, found)
+        self._answers[question] = (trio.current_time() + self._remember_seconds, found)
         return found
 
     async def getnameinfo(

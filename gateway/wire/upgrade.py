@@ -12,10 +12,11 @@ import h11
 import trio
 
 from gateway.errors import ConnectFailed
-from gateway.wire.messages import RECEIVE_BYTES
+from gateway.wire.messages import RECEIVE_BYTES, CloseCode
 
 STAGE: Final = "upgrade"
 
+_HTTP: Final = b"HTTP/1."
 _MAX_HEAD_BYTES: Final = 64 * 1024
 _MAX_BODY_BYTES: Final = 2 * 1024
 """Enough of a refusal to show a person what the server said."""
@@ -44,9 +45,8 @@ class UpgradeGuard(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write, noting a close frame on its way out."""
-        if len(data) >= 8 and data[0] == _CLOSE_OPCODE:
-            # A client masks its frames: 2 bytes of header, 4 of mask, then the code.
-            self.close_code_sent = (data[6] ^ data[2]) << 8 | (data[7] ^ data[3])
+        if data[0] == _CLOSE_OPCODE:
+            self.close_code_sent = _close_code(data)
         try:
             await self._stream.send_all(data)
         except trio.BrokenResourceError:
@@ -63,6 +63,13 @@ class UpgradeGuard(trio.abc.Stream):
         await self._stream.aclose()
 
 
+def _close_code(data: bytes | bytearray | memoryview) -> int:
+    """The code in a client's close frame: 2 bytes of header, 4 of mask, then the code."""
+    if len(data) < 8:
+        return CloseCode.NO_STATUS
+    return (data[6] ^ data[2]) << 8 | (data[7] ^ data[3])
+
+
 async def _read_answer(stream: trio.abc.Stream) -> bytes:
     """Read until the ``101`` is complete; whatever came behind it is part of the result."""
     parser = _parser()
@@ -71,7 +78,7 @@ async def _read_answer(stream: trio.abc.Stream) -> bytes:
         try:
             event = parser.next_event()
         except h11.RemoteProtocolError:
-            raise ConnectFailed(STAGE, "the server's answer is not HTTP") from None
+            raise _not_http() from None
         if isinstance(event, h11.InformationalResponse) and event.status_code == 101:
             return bytes(answer)
         if isinstance(event, h11.Response):
@@ -79,6 +86,8 @@ async def _read_answer(stream: trio.abc.Stream) -> bytes:
         if event is h11.NEED_DATA:
             data = await _receive(stream)
             answer += data
+            if not answer.startswith(_HTTP[: len(answer)]):
+                raise _not_http()  # h11 would wait for the end of a line
             parser.receive_data(bytes(data))
 
 
@@ -132,6 +141,10 @@ async def _read_body(stream: trio.abc.Stream, parser: h11.Connection, body: byte
 
 def _cut_off() -> ConnectFailed:
     return ConnectFailed(STAGE, "the server cut the connection before it answered")
+
+
+def _not_http() -> ConnectFailed:
+    return ConnectFailed(STAGE, "the server's answer is not HTTP")
 
 
 def invalid_handshake() -> ConnectFailed:

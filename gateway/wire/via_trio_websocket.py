@@ -1,7 +1,7 @@
 """WebSocket by trio-websocket: a reader task of the library's feeds a channel."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 import h11
@@ -76,7 +76,6 @@ class TrioWebSocket:
     def __init__(self, connection: WebSocketConnection, guard: UpgradeGuard) -> None:
         self._connection = connection
         self._guard = guard
-        self._lost = False
         self._fault: CloseCode | None = None
         self._channel = connection._recv_channel  # noqa: SLF001  (no public way to take without waiting)
 
@@ -101,16 +100,22 @@ class TrioWebSocket:
             raise self.loss() from None
 
     async def say_goodbye(self) -> None:
-        """Close by handshake, if the peer plays along in time."""
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            if not self._lost:
-                await self._connection.aclose()
-            elif self._fault is not None and self._guard.close_code_sent is None:
-                await self._send_close(self._fault)
+        """Send a close frame, if none was sent. The answer is not waited for.
+
+        Not by the library's `aclose`: that waits for its reader task, which is dead
+        when the connection was cancelled or lost.
+        """
+        if self._guard.close_code_sent is not None:
+            return
+        farewell = FrameProtocol(client=True, extensions=[]).close(self._fault or CloseCode.NORMAL)
+        with (
+            trio.move_on_after(CLOSE_SECONDS, shield=True),
+            suppress(trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError),
+        ):
+            await self._guard.send_all(farewell)
 
     def loss(self) -> ConnectionLost:
         """Why the connection ended."""
-        self._lost = True
         self._fault = self._find_fault()
         if self._fault is not None:
             return lost_by_fault(self._fault, _FAULTS[self._fault])
@@ -133,10 +138,3 @@ class TrioWebSocket:
         if closed.code in _FAULTS and self._guard.close_code_sent is None:
             return CloseCode(closed.code)
         return None
-
-    async def _send_close(self, code: CloseCode) -> None:
-        """Tell the server what it did wrong; the library forgets to, after a bad frame."""
-        try:
-            await self._guard.send_all(FrameProtocol(client=True, extensions=[]).close(code))
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            return  # it left already

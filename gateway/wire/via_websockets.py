@@ -99,22 +99,15 @@ class SansIOWebSocket:
         except InvalidState:
             raise self._loss() from None
         await self._flush()
-        if self._ended:
+        if self._protocol.state is State.CLOSED:
             raise self._loss()
 
     async def say_goodbye(self) -> None:
-        """Close by handshake, if the peer plays along in time."""
-        if self._protocol.state is not State.OPEN:
-            return
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
+        """Send a close frame, if none was sent. The answer is not waited for."""
+        if self._protocol.state is State.OPEN:
             self._protocol.send_close(CloseCode.NORMAL)
-            await self._flush()
-            while not self._ended:
-                await self._read()
-
-    @property
-    def _ended(self) -> bool:
-        return self._protocol.state is State.CLOSED
+            with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                await self._flush()
 
     async def _read(self) -> None:
         """Feed the protocol once, and write what it answers (pongs, a close frame)."""

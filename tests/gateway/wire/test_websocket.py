@@ -288,37 +288,37 @@ async def test_a_deflate_bomb_is_cut_off():
 
 
 async def test_leaving_says_goodbye(transport: Transport):
-    """At the end of the block the server gets a close frame with 1000."""
+    """At the end of the block the server gets a close frame with 1000, and the end."""
     got = []
     closed = trio.Event()
 
     async def handler(stream: trio.abc.Stream):
         await accept_upgrade(stream)
-        got.append(await read_frame(stream))
-        await stream.send_all(frame(CLOSE, b"\x03\xe8"))
-
+        got.extend([await read_frame(stream), await read_frame(stream)])
         closed.set()
 
     async with loopback.serve(handler) as port:
         async with open_websocket(f"ws://127.0.0.1:{port}/", transport=transport):
             pass
         await closed.wait()
-    assert got == [(CLOSE, b"\x03\xe8")]
+    assert got == [(CLOSE, b"\x03\xe8"), (-1, b"")]
 
 
 async def test_leaving_never_hangs(transport: Transport):
-    """A server that ignores the close frame is left all the same."""
+    """A server that reads nothing more, so that no goodbye fits, is left all the same."""
 
     async def handler(stream: trio.abc.Stream):
         await accept_upgrade(stream)
-        await loopback.stay_silent(stream)
+        await trio.sleep_forever()
 
     with trio.fail_after(20):
         async with (
             loopback.serve(handler) as port,
-            open_websocket(f"ws://127.0.0.1:{port}/", transport=transport),
+            open_websocket(f"ws://127.0.0.1:{port}/", transport=transport) as websocket,
         ):
-            pass
+            with trio.move_on_after(0.2):
+                while True:
+                    await websocket.send("x" * 1_000_000)
 
 
 async def test_cancellation_passes_through(transport: Transport):

@@ -1,0 +1,40 @@
+"""Names are looked up in threads of their own, and remembered for a moment."""
+
+import socket
+
+import trio
+
+from gateway.wire.resolver import ThreadedResolver, install_resolver
+
+
+async def test_a_name_is_found_and_remembered():
+    """The second look-up within seconds gives what the first found."""
+    resolver = ThreadedResolver()
+    first = await resolver.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM)
+    assert {found[4][1] for found in first} == {80}
+    assert await resolver.getaddrinfo("localhost", 80, type=socket.SOCK_STREAM) is first
+
+
+async def test_memory_is_short():
+    """After a few seconds a name is asked for again."""
+    resolver = ThreadedResolver(remember_seconds=0)
+    first = await resolver.getaddrinfo("localhost", 80)
+    assert await resolver.getaddrinfo("localhost", 80) is not first
+
+
+async def test_once_installed_every_dial_uses_it():
+    """Trio's own connecting goes through it."""
+    install_resolver()
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    async with await trio.open_tcp_stream("localhost", port):
+        pass
+    await listeners[0].aclose()
+
+
+async def test_an_address_is_looked_up_backwards():
+    """The reverse direction works too."""
+    name, service = await ThreadedResolver().getnameinfo(
+        ("127.0.0.1", 80), socket.NI_NUMERICHOST | socket.NI_NUMERICSERV
+    )
+    assert (name, service) == ("127.0.0.1", "80")
