@@ -19,6 +19,9 @@ from gateway.errors import ConfigurationError
 VENUES: Final = "gateway.adapters"
 SINKS: Final = "gateway.sinks"
 
+_NEAR: Final = 0.7
+"""Similarity of words worth a hint: `pears` and `pairs` have 0.8, `path` and `batch` 0.67."""
+
 Spec = TypeVar("Spec", VenueSpec, SinkSpec)
 
 
@@ -38,7 +41,7 @@ class BrokenPackage(ConfigurationError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
     """A hint that names the nearest known word, if one is near."""
-    near = get_close_matches(word.lower(), list(known), n=1, cutoff=0.6)
+    near = get_close_matches(word.lower(), list(known), n=1, cutoff=_NEAR)
     return f'did you mean "{near[0]}"?' if near else None
 
 
@@ -87,7 +90,8 @@ def _find(
         raise _broken(entry, what, f"{entry.value} is no {wanted.__name__} named {name!r}")
     clash = set(_field_names(spec.settings)) & set(_field_names(options))
     if clash:
-        raise _broken(entry, what, f"its options repeat those of {options.__name__}: {clash}")
+        repeated = ", ".join(sorted(clash))
+        raise _broken(entry, what, f"options that every {what} has: {repeated}")
     return spec
 
 

@@ -84,7 +84,7 @@ def read_document(path: Path, report: Report) -> Table | None:
         root = _Composer(text, start.file, report).compose()
     except yaml.YAMLError as error:
         place, message = _explain(error, text, start)
-        hint = "indent with spaces" if "'\\t'" in message else None
+        hint = "indent with spaces" if _has_tab(text, place.line) else None
         report.mistake(place, "", f"not valid YAML: {message}", hint)
         return None
     if isinstance(root, Text) and root.is_null:
@@ -120,6 +120,11 @@ def _explain(error: yaml.YAMLError, text: str, start: Place) -> tuple[Place, str
         return place, error.problem or error.context or "cannot be parsed"
     offset = getattr(error, "position", 0)
     return _at_offset(start, text.encode(), offset), "a character that YAML does not allow"
+
+
+def _has_tab(text: str, line: int) -> bool:
+    lines = text.split("\n")[line - 1 : line]
+    return any(one.lstrip(" ").startswith("\t") for one in lines)
 
 
 def _at_offset(start: Place, data: bytes, offset: int) -> Place:

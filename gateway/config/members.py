@@ -7,7 +7,7 @@ type), in one mapping: an option of another venue is an unknown key.
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gateway.config.document import Entry, Node, Table, Text
 from gateway.config.mistakes import Place, Report, join
@@ -17,6 +17,7 @@ from gateway.contracts.adapter import AccountOptions, ConfiguredAccount, VenueSp
 from gateway.contracts.sink import ConfiguredSink, SinkOptions, SinkSpec
 from gateway.errors import ConfigurationError
 from gateway.registry import UnknownName, did_you_mean, find_sink, find_venue
+from gateway.telemetry.redaction import REDACTOR
 
 NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}", re.ASCII)
 """What an account or sink may be called: it becomes a metric label and a file name."""
@@ -151,8 +152,10 @@ class Members:
         if "streams" in table.entries and values["streams"] == ():
             found.add("streams", "name a stream, or leave this out for all of them")
         proxy = values["proxy"]
-        if proxy not in (None, FAILED) and not _is_proxy(proxy):
-            found.add("proxy", "expected http://HOST:PORT or socks5://HOST:PORT")
+        if proxy not in (None, FAILED):
+            if not _is_proxy(proxy):
+                found.add("proxy", "expected http://HOST:PORT or socks5://HOST:PORT")
+            _hide_password(proxy)
         return not found.any
 
     def _check_sink(
@@ -208,3 +211,11 @@ def _is_proxy(url: str) -> bool:
         return parts.scheme in _PROXIES and bool(parts.hostname) and parts.port is not None
     except ValueError:
         return False
+
+
+def _hide_password(url: str) -> None:
+    """A proxy's address may hold a password: no log shows it."""
+    credentials = url.rpartition("@")[0].rpartition("/")[2]
+    password = credentials.partition(":")[2]
+    if password:
+        REDACTOR.add(password, unquote(password))

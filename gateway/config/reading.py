@@ -123,7 +123,7 @@ class Reader:
             value = shape.type.parse(node)
         except Misread as misread:
             return self._expected(shape, node.place, path, misread.hint)
-        return value if self._within(shape.bounds, value, node.place, path) else FAILED
+        return value if self._within(shape, value, node.place, path) else FAILED
 
     def _read_choice(self, shape: ChoiceShape, node: Text, path: str) -> Any:
         if node.text in shape.values and not node.is_null:
@@ -134,7 +134,7 @@ class Reader:
         values = [
             self.read(shape.item, item, f"{path}[{index}]") for index, item in enumerate(node.items)
         ]
-        if FAILED in values or not self._within(shape.bounds, values, node.place, path):
+        if FAILED in values or not self._within(shape, values, node.place, path):
             return FAILED
         return shape.make(values)
 
@@ -162,8 +162,8 @@ class Reader:
             return self.read(fitting[-1], node, path)
         return self._expected(shape, node.place, path)
 
-    def _within(self, bounds: msgspec.Meta | None, value: Any, place: Place, path: str) -> bool:
-        broken = None if bounds is None else _broken_bound(bounds, value)
+    def _within(self, shape: ScalarShape | ListShape, value: Any, place: Place, path: str) -> bool:
+        broken = shape.broken_bound(value)
         if broken is not None:
             self._report.mistake(place, path, broken)
         return broken is None
@@ -249,20 +249,3 @@ def _fits(shape: Shape, node: Node) -> bool:
             return not isinstance(node, Items)
         case _:
             return True
-
-
-def _broken_bound(bounds: msgspec.Meta, value: Any) -> str | None:
-    size = len(value) if isinstance(value, str | list) else 0
-    checks: tuple[tuple[Any, Any, str], ...] = (
-        (bounds.ge, lambda limit: value >= limit, "must be at least {}"),
-        (bounds.gt, lambda limit: value > limit, "must be more than {}"),
-        (bounds.le, lambda limit: value <= limit, "must be at most {}"),
-        (bounds.lt, lambda limit: value < limit, "must be less than {}"),
-        (bounds.pattern, lambda limit: re.search(limit, value), "must match {}"),
-        (bounds.min_length, lambda limit: size >= limit, "needs a length of at least {}"),
-        (bounds.max_length, lambda limit: size <= limit, "must have a length of at most {}"),
-    )
-    for limit, holds, message in checks:
-        if limit is not None and not holds(limit):
-            return message.format(limit)
-    return None

@@ -11,6 +11,7 @@ from gateway.config.shapes import (
     Field,
     ListShape,
     MapShape,
+    ScalarShape,
     Shape,
     StructShape,
     UnionShape,
@@ -66,9 +67,7 @@ def _options(fields: dict[str, Field], path: str = "") -> Iterator[Option]:
 
 def wants(field: Field) -> str:
     """The type of an option in words, with its bounds."""
-    bounds = getattr(field.shape, "bounds", None)
-    limits = [] if bounds is None else _limits(bounds)
-    return ", ".join([field.shape.words, *limits])
+    return ", ".join([field.shape.words, *_limits(field.shape)])
 
 
 def nested_struct(shape: Shape) -> type[msgspec.Struct] | None:
@@ -87,14 +86,21 @@ def nested_struct(shape: Shape) -> type[msgspec.Struct] | None:
             return None
 
 
-def _limits(bounds: msgspec.Meta) -> list[str]:
-    named = (
-        ("at least", bounds.ge),
-        ("more than", bounds.gt),
-        ("at most", bounds.le),
-        ("less than", bounds.lt),
-    )
-    return [f"{words} {limit}" for words, limit in named if limit is not None]
+def _limits(shape: Shape) -> list[str]:
+    match shape:
+        case ScalarShape(bounds=msgspec.Meta() as bounds):
+            named = (
+                ("at least", bounds.ge),
+                ("more than", bounds.gt),
+                ("at most", bounds.le),
+                ("less than", bounds.lt),
+            )
+            write = shape.type.write
+            return [f"{words} {write(limit)}" for words, limit in named if limit is not None]
+        case UnionShape(branches=(only,)):
+            return _limits(only)
+        case _:
+            return []
 
 
 def _nullable(shape: Shape) -> bool:

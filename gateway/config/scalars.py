@@ -49,6 +49,8 @@ class ScalarType(msgspec.Struct, frozen=True):
     parse: Callable[[Text], Any]
     schema: dict[str, Any]
     """JSON Schema of the notation."""
+    write: Callable[[Any], str] = str
+    """Back to the notation."""
 
 
 def parse_seconds(text: Text) -> Seconds:
@@ -146,11 +148,13 @@ SCALARS: Final[dict[Any, ScalarType]] = {
         "a duration such as 250ms, 30s, 5m, 12h or 14d",
         parse_seconds,
         {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
+        write_seconds,
     ),
     Bytes: ScalarType(
         "a size such as 64KiB or 10GiB",
         parse_bytes,
         {"type": "string", "pattern": f"^{_SIZE.pattern}$"},
+        write_bytes,
     ),
     PlainDecimal: ScalarType(
         "a decimal number such as 0.001", _parse_decimal, {"type": ["string", "number"]}

@@ -7,11 +7,12 @@ enums, `Literal`, nested structs, ``tuple[X, ...]``, ``dict[str, X]``, unions of
 these, `None`, and ``Annotated[…, msgspec.Meta(ge=…)]``.
 """
 
+import re
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import Annotated, Any, Final, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 from msgspec import NODEFAULT, UNSET
@@ -30,6 +31,10 @@ class ScalarShape(msgspec.Struct, frozen=True):
     def words(self) -> str:
         """After "expected"."""
         return self.type.words
+
+    def broken_bound(self, value: Any) -> str | None:
+        """What is wrong with a value out of bounds."""
+        return None if self.bounds is None else _broken(self.bounds, value, self.type.write)
 
 
 class ChoiceShape(msgspec.Struct, frozen=True):
@@ -61,8 +66,11 @@ class ListShape(msgspec.Struct, frozen=True):
     @property
     def words(self) -> str:
         """After "expected"."""
-        item = self.item.words if isinstance(self.item, ChoiceShape) else "values"
-        return f"a list of {item}"
+        return f"a list of {_plural(self.item)}"
+
+    def broken_bound(self, values: Any) -> str | None:
+        """What is wrong with a list that is too short or too long."""
+        return None if self.bounds is None else _broken(self.bounds, values, str)
 
 
 class MapShape(msgspec.Struct, frozen=True):
@@ -187,6 +195,40 @@ def write_value(value: Any) -> str:
             return str(value)
 
 
+def _plural(shape: Shape) -> str:
+    match shape:
+        case ChoiceShape() | ScalarShape(type=ScalarType(words="text")):
+            return shape.words
+        case SecretShape():
+            return "secrets"
+        case _:
+            return "values"
+
+
+def _broken(bounds: msgspec.Meta, value: Any, write: Callable[[Any], str]) -> str | None:
+    size = len(value) if isinstance(value, str | list) else 0
+    unit = "characters" if isinstance(value, str) else "items"
+    checks: tuple[tuple[Any, Callable[[Any], Any], str], ...] = (
+        (bounds.ge, lambda limit: value >= limit, f"must be at least {write(bounds.ge or 0)}"),
+        (bounds.gt, lambda limit: value > limit, f"must be more than {write(bounds.gt or 0)}"),
+        (bounds.le, lambda limit: value <= limit, f"must be at most {write(bounds.le or 0)}"),
+        (bounds.lt, lambda limit: value < limit, f"must be less than {write(bounds.lt or 0)}"),
+        (bounds.pattern, lambda limit: re.search(limit, value), f"must match {bounds.pattern}"),
+        (
+            bounds.min_length,
+            lambda limit: size >= limit,
+            f"needs at least {bounds.min_length} {unit}",
+        ),
+        (
+            bounds.max_length,
+            lambda limit: size <= limit,
+            f"must be at most {bounds.max_length} {unit}",
+        ),
+    )
+    broken = (words for limit, holds, words in checks if limit is not None and not holds(limit))
+    return next(broken, None)
+
+
 def _union(arguments: Sequence[Any]) -> Shape:
     branches = tuple(shape_of(one) for one in arguments if one is not types.NoneType)
     return UnionShape(branches, nullable=types.NoneType in arguments)
@@ -196,7 +238,3 @@ def _default(info: Any) -> Any:
     if info.default_factory is not NODEFAULT:
         return info.default_factory()
     return UNSET if info.default is NODEFAULT else info.default
-
-
-ANY_TEXT: Final = ScalarShape(SCALARS[str])
-"""A name or path where nothing more is asked."""

@@ -1,0 +1,67 @@
+"""`gateway journal`: what is on disk, and whether it is sound."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Final
+
+import click
+import msgspec
+
+from gateway.cli.options import loaded_config
+from gateway.journal import SinkPosition
+from gateway.journal.reader import open_reader
+
+_MIB: Final = 1 << 20
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """The journal as it lies on disk."""
+
+    directory: str
+    epoch: str
+    first_seq: int
+    last_seq: int
+    bytes: int
+    free_bytes: int
+    sinks: list[SinkPosition]
+
+
+@click.group()
+def command() -> None:
+    """Ranges, sizes, integrity and cursors of the journal; running or stopped."""
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def info(as_json: bool) -> None:
+    """Show what the journal holds and where each sink is."""
+    sizes = _measure(loaded_config().state_dir)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(sizes), indent=2))
+        return
+    click.echo(f"directory  {sizes.directory}")
+    click.echo(f"epoch      {sizes.epoch}")
+    click.echo(f"events     {sizes.first_seq} to {sizes.last_seq}")
+    click.echo(f"size       {sizes.bytes / _MIB:.1f} MiB, {sizes.free_bytes / _MIB:.0f} MiB free")
+    for sink in sizes.sinks:
+        pending = sizes.last_seq - sink.cursor
+        click.echo(
+            f"sink       {sink.name} ({sink.type}): at {sink.cursor}, pending {pending},"
+            f" delivered {sink.delivered}, filtered {sink.filtered}, dropped {sink.dropped},"
+            f" dead letters {sink.dead_letters}"
+        )
+
+
+def _measure(directory: Path) -> Sizes:
+    with open_reader(directory) as reader:
+        ledger = reader.ledger()
+        return Sizes(
+            directory=str(directory),
+            epoch=ledger.epoch,
+            first_seq=ledger.first_seq,
+            last_seq=ledger.next_seq - 1,
+            bytes=sum(path.stat().st_size for path in directory.glob("journal.*")),
+            free_bytes=shutil.disk_usage(directory).free,
+            sinks=reader.sink_positions(),
+        )

@@ -1,0 +1,3 @@
+"""What a half-installed package looks like."""
+
+raise RuntimeError("the loft is empty")
