@@ -8,6 +8,7 @@ disagreement with the other.
 """
 
 from gateway.simulator.dialect import Dialect
+from gateway.simulator.lookup import load_dialect
 from gateway.simulator.scenario import Scenario, load_scenario
 from gateway.simulator.simulator import QUIET, Simulator, open_simulator
 from gateway.simulator.truth import Fact, FactKind, Fate, Truth
@@ -21,6 +22,7 @@ __all__ = [
     "Scenario",
     "Simulator",
     "Truth",
+    "load_dialect",
     "load_scenario",
     "open_simulator",
 ]

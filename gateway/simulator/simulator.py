@@ -24,6 +24,7 @@ from gateway.simulator.scenario import Scenario
 from gateway.simulator.server import Server
 from gateway.simulator.steps import AnyStep, ClockSkew, Drop, Inject, Switch
 from gateway.simulator.truth import Truth
+from gateway.wire.onefailure import open_single_failure_nursery
 
 QUIET: Final = Scenario(rate=0)
 """Nothing happens unless somebody asks for it: what most tests want."""
@@ -154,20 +155,14 @@ async def open_simulator(
     """
     if scenario.venue not in (None, dialect.name):
         raise ConfigurationError(f"this scenario is for {scenario.venue}, not for {dialect.name}")
-    failure: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with open_single_failure_nursery() as nursery:
         simulator = Simulator(dialect, scenario, clock, nursery)
         listeners = await trio.open_tcp_listeners(port, host=host)
         simulator.host, simulator.port = host, listeners[0].socket.getsockname()[1]
         nursery.start_soon(trio.serve_listeners, simulator.serve, listeners)
         nursery.start_soon(simulator.play)
-        try:
-            yield simulator
-        except Exception as error:  # noqa: BLE001  raised again below, outside the nursery,
-            failure = error  # so that the caller sees it as it was, not in a group
+        yield simulator
         nursery.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
 
 
 def _venue_time_ms(clock: Clock, faults: Faults) -> int:
