@@ -19,6 +19,8 @@ from gateway.journal.schema import PAGE_BYTES
 
 DATABASE_NAME: Final = "journal.db"
 
+NO_SPACE: Final = "no space left for the journal"
+
 _BUSY_MS: Final = 5_000
 """Readers hold no lock for long; only a foreign program can keep us waiting."""
 _CACHE_KIB: Final = 16_384
@@ -71,12 +73,16 @@ def connect_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
 
 @contextmanager
 def our_errors(connection: apsw.Connection | None = None) -> Iterator[None]:
-    """Turn SQLite's errors into ours: the one boundary at which that happens."""
+    """Turn errors of SQLite and of the files into ours: the one boundary at which that happens."""
     try:
         yield
     except apsw.Error as error:
         system_errno = connection.system_errno if connection is not None else 0
         raise _translate(error, system_errno) from error
+    except OSError as error:
+        if error.errno in _OUT_OF_SPACE:
+            raise JournalBlocked(NO_SPACE) from error
+        raise JournalFailed(f"journal: {error}; check the disk and its permissions") from error
 
 
 def _translate(error: apsw.Error, system_errno: int) -> JournalError:
@@ -90,6 +96,6 @@ def _translate(error: apsw.Error, system_errno: int) -> JournalError:
     # disk: only a fresh look, after a restart, tells.
     full = isinstance(error, apsw.FullError) or system_errno in _OUT_OF_SPACE
     if full and extended not in _SYNC_FAILURES:
-        return JournalBlocked("no space left for the journal")
+        return JournalBlocked(NO_SPACE)
     name = apsw.mapping_extended_result_codes.get(extended, type(error).__name__)
     return JournalFailed(f"journal: {error} ({name}); check the disk and the kernel log")

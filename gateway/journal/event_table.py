@@ -82,6 +82,16 @@ def read(connection: apsw.Connection, after_seq: int, limit: int, max_bytes: int
     return records
 
 
+def check_ends(connection: apsw.Connection) -> None:
+    """See that the first and the last record are where the ledger says."""
+    ledger = read_ledger(connection)
+    (first, last) = connection.execute("SELECT min(seq), max(seq) FROM events").fetchall()[0]
+    if (first or ledger.next_seq) != ledger.first_seq:
+        raise damaged(ledger.first_seq, connection)
+    if (last or ledger.next_seq - 1) != ledger.next_seq - 1:
+        raise damaged(ledger.next_seq - 1, connection)
+
+
 def damaged(seq: int, connection: apsw.Connection) -> JournalDamaged:
     """The error for a record that is not what was written, or is missing."""
     return JournalDamaged(

@@ -1,15 +1,163 @@
-"""Which event ids the journal holds."""
+"""Which event ids the journal holds, however many.
+
+One unique index over millions of random ids was measured to write a page of it
+for nearly every event, and to get slower as it grows (`benchmarks/journal_growth.py`).
+So ids live in three places:
+
+- the newest in memory, read back from the records themselves at opening;
+- every full segment of them is sealed: written to `sealed_ids` in its order, in
+  small slices between groups, so that each page is written once;
+- a filter in memory says which sealed segment may hold an id, mostly none.
+
+A segment goes when all its records are retired.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Final, cast
+from zlib import crc32
 
 import apsw
+import msgspec
+
+from gateway.errors import JournalDamaged
+from gateway.journal.id_filter import FilterTable, SegmentFilter
+
+_SLICE: Final = 4_096
+"""Ids moved in one transaction: a few milliseconds, and more than a group brings."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One piece of housekeeping."""
+
+    write: Callable[[], None]
+    """Inside a transaction; may be called again when that fails."""
+    done: Callable[[], None]
+    """After its commit."""
 
 
 class HeldIds:
-    """Answers for the writer whether an id is already journalled."""
+    """Answers for the writer whether an id is journalled, and keeps that quick."""
 
-    def __init__(self, connection: apsw.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: apsw.Connection, segment_ids: int) -> None:
+        self._connection: Final = connection
+        self._segment_ids: Final = segment_ids
+        self._filters: Final = FilterTable()
+        self._segments: Final[dict[int, int]] = {}
+        """Number of each sealed segment → its last seq, oldest first."""
+        self._sealing: _Sealing | None = None
+        self._load_segments()
+        sealed_to = max(self._segments.values(), default=0)
+        rows = connection.execute("SELECT id FROM events WHERE seq > ?", (sealed_to,))
+        self._fresh: set[bytes] = {cast("bytes", event_id) for (event_id,) in rows}
 
     def held(self, event_id: bytes) -> bool:
-        """True when a record with this id is kept."""
-        row = self._connection.execute("SELECT 1 FROM events WHERE id = ?", (event_id,)).fetchone()
-        return row is not None
+        """True when a record with this id is kept (or was until lately)."""
+        if event_id in self._fresh:
+            return True
+        if self._sealing is not None and event_id in self._sealing.ids:
+            return True
+        return any(self._is_in(segment, event_id) for segment in self._filters.candidates(event_id))
+
+    def learn(self, ids: Iterable[bytes]) -> None:
+        """These are journalled now."""
+        self._fresh.update(ids)
+
+    def step(self, first_seq: int, last_seq: int) -> Step | None:
+        """What to do next so that the ids stay quick to look up; None for nothing."""
+        if self._sealing is None and len(self._fresh) >= self._segment_ids:
+            number = max(self._segments, default=0) + 1
+            self._sealing = _Sealing(number, last_seq, self._fresh)
+            self._fresh = set()
+        if self._sealing is not None:
+            return self._seal(self._sealing)
+        for number, segment_last_seq in self._segments.items():
+            if segment_last_seq < first_seq:
+                return self._drop(number)
+        return None
+
+    def _is_in(self, segment: int, event_id: bytes) -> bool:
+        found = self._connection.execute(
+            "SELECT 1 FROM sealed_ids WHERE segment = ? AND id = ?", (segment, event_id)
+        )
+        return found.fetchone() is not None
+
+    def _load_segments(self) -> None:
+        rows = self._connection.execute(
+            "SELECT number, last_seq, filter, checksum FROM id_segments ORDER BY number"
+        )
+        for number, last_seq, bits, checksum in cast("Iterable[tuple[int, int, bytes, int]]", rows):
+            if _segment_checksum(number, last_seq, bits) != checksum:
+                raise JournalDamaged(
+                    f"journal damaged: segment {number} of the ids of {self._connection.filename}"
+                    " is not what was written; restore a backup (docs/operations.md)"
+                )
+            self._segments[number] = last_seq
+            self._filters.put(number, bits)
+        # A crash may have cut a sealing short; it begins anew.
+        self._connection.execute(
+            "DELETE FROM sealed_ids WHERE segment > ?", (max(self._segments, default=0),)
+        )
+
+    def _seal(self, sealing: "_Sealing") -> Step:
+        part = sealing.order[sealing.written : sealing.written + _SLICE]
+        is_last = sealing.written + len(part) == len(sealing.order)
+
+        def write() -> None:
+            sealing.filter.add(part)
+            self._connection.executemany(
+                "INSERT INTO sealed_ids (segment, id) VALUES (?, ?)",
+                ((sealing.number, event_id) for event_id in part),
+            )
+            if is_last:
+                row = (sealing.number, sealing.last_seq, sealing.filter.finish())
+                self._connection.execute(
+                    "INSERT INTO id_segments (number, last_seq, filter, checksum)"
+                    " VALUES (?, ?, ?, ?)",
+                    (*row, _segment_checksum(*row)),
+                )
+
+        def done() -> None:
+            sealing.written += len(part)
+            if is_last:
+                self._segments[sealing.number] = sealing.last_seq
+                self._filters.put(sealing.number, sealing.filter.finish())
+                self._sealing = None
+
+        return Step(write, done)
+
+    def _drop(self, number: int) -> Step:
+        is_last = False
+
+        def write() -> None:
+            nonlocal is_last
+            self._connection.execute(
+                "DELETE FROM sealed_ids WHERE segment = ?1 AND id IN"
+                " (SELECT id FROM sealed_ids WHERE segment = ?1 LIMIT ?2)",
+                (number, _SLICE),
+            )
+            is_last = self._connection.changes() < _SLICE
+            if is_last:
+                self._connection.execute("DELETE FROM id_segments WHERE number = ?", (number,))
+
+        def done() -> None:
+            if is_last:
+                self._filters.drop(number)
+                del self._segments[number]
+
+        return Step(write, done)
+
+
+class _Sealing:
+    """A segment on its way to the table."""
+
+    def __init__(self, number: int, last_seq: int, ids: set[bytes]) -> None:
+        self.number = number
+        self.last_seq = last_seq
+        self.ids = ids
+        self.order = sorted(ids)
+        self.filter = SegmentFilter()
+        self.written = 0
+
+
+def _segment_checksum(number: int, last_seq: int, bits: bytes) -> int:
+    return crc32(bits, crc32(b"%d %d" % (number, last_seq)))

@@ -32,6 +32,7 @@ from gateway.journal.records import (
     prepare,
 )
 from gateway.journal.reply import Reply, Ticket
+from gateway.journal.retention import Retired
 from gateway.journal.room import Room
 from gateway.journal.settings import Limits
 from gateway.journal.sink_table import Outcome
@@ -269,13 +270,13 @@ class Journal:
 
     async def aclose(self, seconds: float) -> None:
         """Write what was taken, and end; called by `open_journal`."""
+        for reader in self._readers:
+            reader.close()
         self._writer.stop()
         with trio.move_on_after(seconds, shield=True) as deadline:
             await self._stopped.wait()
         if deadline.cancelled_caught:
             happenings.CLOSE_TIMED_OUT.emit(seconds=seconds)
-        for reader in self._readers:
-            reader.close()
 
     # --- between the loop and the threads ----------------------------------------
 
@@ -322,6 +323,8 @@ class Journal:
         match news:
             case GroupWritten():
                 self._on_written(news)
+            case Retired():
+                self._on_retired(news)
             case SpaceChanged(full):
                 self._set_block(BlockReason.DISK_FULL, full)
             case WriterFailed(error):
@@ -348,10 +351,19 @@ class Journal:
         if group.written.records:
             self._bell.unpark_all()
 
-    def _set_block(self, reason: BlockReason, blocked: bool) -> None:
+    def _on_retired(self, retired: Retired) -> None:
+        self.first_seq = retired.first_seq
+        for sink, events in retired.lost.items():
+            self._meters.overflowed(sink, events)
+            happenings.SINK_OVERFLOWED.emit(sink=sink, events=events, first_seq=self.first_seq)
+        self._set_block(BlockReason.SINK_BLOCKED, bool(retired.blocked_by), retired.blocked_by)
+
+    def _set_block(self, reason: BlockReason, blocked: bool, sinks: Sequence[str] = ()) -> None:
+        if blocked is (reason in self._blocks):
+            return
         if blocked:
             self._blocks.add(reason)
-            happenings.BLOCKED.emit(reason=reason.value)
+            happenings.BLOCKED.emit(reason=reason.value, sinks=list(sinks))
         else:
             self._blocks.discard(reason)
             happenings.UNBLOCKED.emit(reason=reason.value)

@@ -14,8 +14,9 @@ from gateway.journal import happenings
 from gateway.journal.journal import Journal
 from gateway.journal.lock import hold_state_directory
 from gateway.journal.meters import Meters
-from gateway.journal.opening import open_store
+from gateway.journal.opening import Opened, open_store
 from gateway.journal.reserve import Reserve
+from gateway.journal.retention import Retirement
 from gateway.journal.settings import DEFAULT_LIMITS, JournalSettings, Limits
 from gateway.journal.writer import Writer
 from gateway.telemetry.metrics import Metrics
@@ -43,18 +44,22 @@ async def open_journal(
     files; a disk that does not answer is waited for `limits.close_seconds`.
     """
     with hold_state_directory(directory), trio.CancelScope() as body:
-        store = await trio.to_thread.run_sync(open_store, directory, settings)
         reserve = Reserve(directory / RESERVE_NAME, limits.reserve_bytes)
+        opened = await trio.to_thread.run_sync(_open, directory, settings, limits, reserve)
+        store = opened.store
+        retire = Retirement(settings.retain, clock)
         meters = Meters(metrics, clock)
         journal = Journal(
             directory,
             store.ledger,
             limits,
             meters,
-            make_writer=partial(Writer, store, reserve, limits),
+            make_writer=partial(Writer, store, reserve, retire, limits),
             give_up=body.cancel,
         )
         meters.show(journal.status)
+        if opened.healed:
+            happenings.TAIL_HEALED.emit(last_seq=journal.last_seq)
         happenings.OPENED.emit(first_seq=journal.first_seq, last_seq=journal.last_seq)
         try:
             yield journal
@@ -62,3 +67,12 @@ async def open_journal(
             await journal.aclose(limits.close_seconds)
             if journal.failure is not None and not isinstance(journal.failure, JournalBlocked):
                 raise journal.failure
+
+
+def _open(directory: Path, settings: JournalSettings, limits: Limits, reserve: Reserve) -> Opened:
+    try:
+        return open_store(directory, settings, limits.segment_ids)
+    except JournalBlocked:
+        # A full disk must not keep the gateway down: it starts blocked and says so.
+        reserve.release()
+        return open_store(directory, settings, limits.segment_ids)

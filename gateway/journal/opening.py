@@ -1,19 +1,18 @@
-"""From a directory to a store: made if new, looked over, migrated.
-
-Damage has to be found before SQLite opens the files: it silently leaves out what
-follows a bad frame of the WAL, and the first write then destroys the evidence.
-"""
+"""From a directory to a store: made if new, looked over, migrated."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 from uuid import uuid4
 
 import apsw
+import msgspec
 
-from gateway.errors import JournalFailed
 from gateway.journal import event_table, schema
 from gateway.journal.database import DATABASE_NAME, connect_writer, our_errors
+from gateway.journal.examination import examine
+from gateway.journal.marker import Marker, sync_directory, write_marker
 from gateway.journal.records import Ledger
 from gateway.journal.settings import JournalSettings
 from gateway.journal.store import Store
@@ -21,8 +20,17 @@ from gateway.journal.store import Store
 _NEW_SUFFIX: Final = ".new"
 
 
-def open_store(directory: Path, settings: JournalSettings) -> Store:
+class Opened(msgspec.Struct, frozen=True):
+    """A store, and what was noticed on the way."""
+
+    store: Store
+    healed: bool
+    """The last write before a crash was cut short, and is left out."""
+
+
+def open_store(directory: Path, settings: JournalSettings, segment_ids: int) -> Opened:
     """Open the journal of a state directory for writing."""
+    finding = examine(directory)
     path = directory / DATABASE_NAME
     if not path.exists():
         _create(path)
@@ -31,10 +39,16 @@ def open_store(directory: Path, settings: JournalSettings) -> Store:
     try:
         with our_errors(connection):
             _migrate(connection)
-            return Store(connection, event_table.read_ledger(connection))
+            event_table.check_ends(connection)
+            epoch = event_table.read_ledger(connection).epoch
+            # From here on the WAL exists, and may come to hold what nothing else does.
+            write_marker(directory, Marker(epoch, open=True))
+        say_closed = partial(write_marker, directory, Marker(epoch, open=False))
+        store = Store(connection, segment_ids, say_closed)
     except BaseException:
         connection.close()
         raise
+    return Opened(store, finding.torn)
 
 
 def _create(path: Path) -> None:
@@ -43,33 +57,21 @@ def _create(path: Path) -> None:
     for leftover in path.parent.glob(f"{new.name}*"):
         leftover.unlink()
     with our_errors():
+        # SQLite gives its WAL the mode of the database.
+        os.close(os.open(new, os.O_CREAT | os.O_EXCL, 0o600))
         connection = connect_writer(new, "fsync")
     with our_errors(connection):
         connection.execute(f"PRAGMA application_id={schema.APPLICATION_ID}")
         _migrate(connection)
         event_table.write_ledger(connection, Ledger(uuid4().hex, 1, 1))
         connection.close()
-    new.rename(path)
-    sync_directory(path.parent)
+        new.rename(path)
+        sync_directory(path.parent)
 
 
 def _migrate(connection: apsw.Connection) -> None:
     version = cast("int", connection.pragma("user_version"))
-    if version > schema.VERSION:
-        raise JournalFailed(
-            f"{connection.filename} has schema version {version}, newer than this gateway's"
-            f" {schema.VERSION}: it was opened by a newer gateway; install that one again"
-        )
     for step, statements in enumerate(schema.MIGRATIONS[version:], start=version + 1):
         with connection:
             connection.execute(statements)
             connection.execute(f"PRAGMA user_version={step}")
-
-
-def sync_directory(directory: Path) -> None:
-    """Make renames and new files in a directory survive a loss of power."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -23,7 +23,7 @@ MIGRATIONS: Final[tuple[str, ...]] = (
 
     CREATE TABLE events (
         seq INTEGER PRIMARY KEY,
-        id BLOB NOT NULL UNIQUE,
+        id BLOB NOT NULL,
         kind TEXT NOT NULL,
         account TEXT NOT NULL,
         symbol TEXT,
@@ -31,6 +31,19 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         received_ns INTEGER NOT NULL,
         tail BLOB NOT NULL,
         raw BLOB,
+        checksum INTEGER NOT NULL
+    ) STRICT;
+
+    CREATE TABLE sealed_ids (
+        segment INTEGER NOT NULL,
+        id BLOB NOT NULL,
+        PRIMARY KEY (segment, id)
+    ) WITHOUT ROWID, STRICT;
+
+    CREATE TABLE id_segments (
+        number INTEGER PRIMARY KEY,
+        last_seq INTEGER NOT NULL,
+        filter BLOB NOT NULL,
         checksum INTEGER NOT NULL
     ) STRICT;
 

@@ -4,8 +4,9 @@ A group of requests is one transaction. Nothing in memory moves before its commi
 returned, so a group that failed for want of space can be written again as it is.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, cast
 
 import apsw
 import msgspec
@@ -19,6 +20,12 @@ from gateway.journal.records import BookChange, Ledger, Prepared, Row, to_record
 
 _CHECKPOINT_PAGES: Final = 1_000
 """SQLite's own default; longer WALs make neither commits nor checkpoints faster."""
+
+_SPARE_PAGES: Final = 4_096
+"""Free pages that are kept for what comes next: 16 MiB."""
+_SPARE_SHARE: Final = 8
+"""Or an eighth of the file: giving back what is soon needed again would be work for nothing."""
+_SHRINK_PAGES: Final = 256
 
 
 class Addition(msgspec.Struct, frozen=True):
@@ -37,7 +44,7 @@ class Transaction:
         self.records: Final[list[Record]] = []
         """The new ones, in order."""
         self._ids = ids
-        self._new_ids: set[bytes] = set()
+        self.new_ids: Final[set[bytes]] = set()
         self._rows: list[Row] = []
         self._book: list[BookChange] = []
 
@@ -56,14 +63,14 @@ class Transaction:
         self._rows, self._book = [], []
 
     def _number(self, prepared: Prepared) -> int | None:
-        if prepared.id in self._new_ids or self._ids.held(prepared.id):
+        if prepared.id in self.new_ids or self._ids.held(prepared.id):
             return None
         seq = self.ledger.next_seq
         self.ledger = msgspec.structs.replace(self.ledger, next_seq=seq + 1)
         record = to_record(seq, prepared)
         self.records.append(record)
         self._rows.append(to_row(record, prepared.id))
-        self._new_ids.add(prepared.id)
+        self.new_ids.add(prepared.id)
         return seq
 
 
@@ -85,10 +92,14 @@ class Written(msgspec.Struct, frozen=True):
 class Store:
     """The writing connection, with what has to be known to write."""
 
-    def __init__(self, connection: apsw.Connection, ledger: Ledger) -> None:
-        self.ledger = ledger
+    def __init__(
+        self, connection: apsw.Connection, segment_ids: int, say_closed: Callable[[], None]
+    ) -> None:
+        with our_errors(connection):
+            self.ledger = event_table.read_ledger(connection)
+            self._ids = HeldIds(connection, segment_ids)
         self._connection = connection
-        self._ids = HeldIds(connection)
+        self._say_closed = say_closed
         self._wal_pages = 0
         connection.set_wal_hook(self._note_wal)
 
@@ -99,42 +110,76 @@ class Store:
         `JournalFailed` or `JournalDamaged` otherwise (never use the store again).
         """
         transaction = Transaction(self._connection, self.ledger, self._ids)
-        with our_errors(self._connection):
-            try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                results = [_apply(request, transaction) for request in group]
-                transaction.flush()
-                self._connection.execute("COMMIT")
-            except BaseException:
-                self._roll_back()
-                raise
+        with our_errors(self._connection), self._transaction():
+            results = [_apply(request, transaction) for request in group]
+            transaction.flush()
         self.ledger = transaction.ledger
+        self._ids.learn(transaction.new_ids)
         return Written(results, transaction.records)
 
-    def checkpoint_if_due(self) -> None:
-        """Move the WAL into the database file once it is long enough."""
-        if self._wal_pages >= _CHECKPOINT_PAGES:
-            with our_errors(self._connection):
+    def tidy(self) -> bool:
+        """Take one step of what keeps the journal quick and small; False when all is done."""
+        with our_errors(self._connection):
+            if self._wal_pages >= _CHECKPOINT_PAGES:
+                self._wal_pages = 0
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-            self._wal_pages = 0
+            step = self._ids.step(self.ledger.first_seq, self.ledger.next_seq - 1)
+            if step is None:
+                return self._shrink()
+            with self._transaction():
+                step.write()
+            step.done()
+            return True
 
     def close(self) -> None:
-        """Close the connection; the last one to close folds the WAL into the database."""
+        """Fold the WAL into the database, say so, and close."""
         with our_errors(self._connection):
+            try:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+            except apsw.BusyError:
+                # Another process reads. The WAL stays, and has to be there next time.
+                return self.abandon()
+            # Between these two the WAL is empty but there; the other way round, a
+            # crash would leave a journal that looks robbed of its WAL.
+            self._say_closed()
             self._connection.close()
+            return None
+
+    def abandon(self) -> None:
+        """Let go after a failure, without another write: recovery at the next start tells."""
+        with suppress(apsw.Error):
+            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+            self._connection.close(True)
+
+    def _shrink(self) -> bool:
+        """Give free pages back to the file system, a few at a time."""
+        free = cast("int", self._connection.pragma("freelist_count"))
+        pages = cast("int", self._connection.pragma("page_count"))
+        if free <= max(_SPARE_PAGES, pages // _SPARE_SHARE):
+            return False
+        self._connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+        return True
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            self._roll_back()
+            raise
+
+    def _roll_back(self) -> None:
+        if self._connection.in_transaction:
+            # SQLite often has rolled back by itself after a failed write; the first
+            # error is the one that tells.
+            with suppress(apsw.Error):
+                self._connection.execute("ROLLBACK")
 
     def _note_wal(self, _connection: apsw.Connection, _database: str, pages: int) -> int:
         self._wal_pages = pages
         return apsw.SQLITE_OK
-
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            try:
-                self._connection.execute("ROLLBACK")
-            except apsw.Error:
-                # SQLite often has rolled back by itself after a failed write; the
-                # first error is the one that tells.
-                return
 
 
 def _apply(request: Request, transaction: Transaction) -> object:

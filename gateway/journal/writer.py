@@ -22,6 +22,7 @@ import msgspec
 
 from gateway.errors import JournalBlocked, JournalError, JournalFailed
 from gateway.journal.reserve import Reserve
+from gateway.journal.retention import Retired, Retirement
 from gateway.journal.settings import Limits
 from gateway.journal.store import Request, Store, Written
 
@@ -58,22 +59,31 @@ class WriterStopped(msgspec.Struct, frozen=True):
     """The thread ends; its last word."""
 
 
-News = GroupWritten | SpaceChanged | WriterFailed | WriterStopped
+News = GroupWritten | Retired | SpaceChanged | WriterFailed | WriterStopped
 Announce = Callable[[News], None]
 
 
 class Writer:
     """The thread. `put` and `stop` are called from the loop, everything else in the thread."""
 
-    def __init__(self, store: Store, reserve: Reserve, limits: Limits, announce: Announce) -> None:
+    def __init__(
+        self,
+        store: Store,
+        reserve: Reserve,
+        retire: Retirement,
+        limits: Limits,
+        announce: Announce,
+    ) -> None:
         self._store: Final = store
         self._reserve: Final = reserve
+        self._retire: Final = retire
         self._limits: Final = limits
         self._announce: Final = announce
         self._queue: Final[queue.SimpleQueue[Job | None]] = queue.SimpleQueue()
         self._stopping: Final = threading.Event()
         self._drained = False
         self._full = False
+        self._retire_at = 0.0
         self.last_life: float = time.monotonic()
         """When the thread last showed that it is not stuck in a system call."""
 
@@ -92,28 +102,37 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            while not self._drained:
-                self._make_reserve()
-                group = self._take()
-                if group:
-                    self._write(group)
+            self._work()
             self._store.close()
         except JournalError as error:
+            self._store.abandon()
             self._announce(WriterFailed(error))
         except Exception as error:  # noqa: BLE001 - a thread has nobody to raise to
+            self._store.abandon()
             failure = JournalFailed(f"journal: the writer broke: {error!r}")
             failure.__cause__ = error
             self._announce(WriterFailed(failure))
         self._announce(WriterStopped())
 
-    def _take(self) -> list[Job]:
-        """What waits, up to a group's bounds; nothing when the wait was in vain."""
-        self.last_life = time.monotonic()
+    def _work(self) -> None:
+        if not self._reserve.make():
+            self._give_reserve()
+        busy = False
+        while not self._drained:
+            group = self._take(patient=not busy)
+            if group:
+                self._write(group)
+            busy = self._tidy()
+            self._restore_reserve()
+
+    def _take(self, *, patient: bool) -> list[Job]:
+        """What waits, up to a group's bounds; nothing when there is none."""
         group: list[Job] = []
         events = size = 0
         try:
             while events < self._limits.group_events and size < self._limits.group_bytes:
-                job = self._queue.get(block=not group, timeout=self._limits.retry_seconds)
+                self.last_life = time.monotonic()
+                job = self._queue.get(patient and not group, self._limits.retry_seconds)
                 if job is None:
                     self._drained = True
                     break
@@ -135,14 +154,27 @@ class Writer:
                 self._wait_for_space()
             else:
                 self._announce(GroupWritten(group, written, time.monotonic() - begun))
-        self._checkpoint()
 
-    def _checkpoint(self) -> None:
+    def _tidy(self) -> bool:
+        """Take a step of housekeeping; True when there is more of it."""
         try:
-            self._store.checkpoint_if_due()
+            return self._retire_if_due() or self._store.tidy()
         except JournalBlocked:
-            # The group is safe in the WAL; the database file will get it later.
+            # The groups are safe in the WAL; the database file will get them later.
             self._give_reserve()
+            return False
+
+    def _retire_if_due(self) -> bool:
+        if time.monotonic() < self._retire_at:
+            return False
+        [retired] = self._store.write([self._retire]).results
+        if isinstance(retired, JournalError):
+            raise retired
+        assert isinstance(retired, Retired)
+        self._announce(retired)
+        if not retired.more:
+            self._retire_at = time.monotonic() + self._limits.retention_seconds
+        return retired.more
 
     def _wait_for_space(self) -> None:
         """Return when another try makes sense; at once after the reserve was given."""
@@ -160,7 +192,7 @@ class Writer:
         self._announce(SpaceChanged(full=True))
         return True
 
-    def _make_reserve(self) -> None:
+    def _restore_reserve(self) -> None:
         """Blocks for the next time. While they cannot be had, the disk counts as full."""
         if self._full and self._reserve.make():
             self._full = False

@@ -1,0 +1,90 @@
+"""Which of many segments may hold an id: one look, however many segments there are.
+
+A Bloom filter per segment, laid side by side: byte `row * width + column` belongs
+to the segment in `column`. A row of all segments is one slice, and four rows are
+compared as whole integers, so that a million ids in sixteen segments cost the
+same look as ten million in a hundred and sixty.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+_ROWS: Final = 1 << 17
+"""Bytes of one segment's filter."""
+_BITS: Final = _ROWS * 8
+_HASHES: Final = 4
+"""With 16 bits an id, a segment of 65,536 is asked in vain once in 400 looks."""
+_FIRST_WIDTH: Final = 8
+
+
+class SegmentFilter:
+    """The filter of one segment while it is made."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray(_ROWS)
+
+    def add(self, ids: Iterable[bytes]) -> None:
+        """Learn ids."""
+        for event_id in ids:
+            for row, bit in _places(event_id):
+                self._bits[row] |= 1 << bit
+
+    def finish(self) -> bytes:
+        """The filter, to be kept."""
+        return bytes(self._bits)
+
+
+class FilterTable:
+    """The filters of all sealed segments."""
+
+    def __init__(self) -> None:
+        self._width = _FIRST_WIDTH
+        self._table = bytearray(_ROWS * self._width)
+        self._columns: dict[int, int] = {}
+        """Segment number → column."""
+        self._ones = _ones(self._width)
+
+    def put(self, segment: int, bits: bytes) -> None:
+        """Add a sealed segment."""
+        free = set(range(self._width)).difference(self._columns.values())
+        if not free:
+            self._widen()
+            free = {self._width // 2}
+        column = self._columns[segment] = min(free)
+        self._table[column :: self._width] = bits
+
+    def drop(self, segment: int) -> None:
+        """Remove a segment whose records were retired."""
+        column = self._columns.pop(segment)
+        self._table[column :: self._width] = bytes(_ROWS)
+
+    def candidates(self, event_id: bytes) -> list[int]:
+        """The segments that may hold the id; nearly always none."""
+        width = self._width
+        found = self._ones
+        for row, bit in _places(event_id):
+            begin = row * width
+            found &= int.from_bytes(self._table[begin : begin + width], "little") >> bit
+        if not found:
+            return []
+        return [n for n, column in self._columns.items() if found >> (8 * column) & 1]
+
+    def _widen(self) -> None:
+        old, width = self._table, self._width
+        self._width = 2 * width
+        self._ones = _ones(self._width)
+        self._table = bytearray(_ROWS * self._width)
+        for column in range(width):
+            self._table[column :: self._width] = old[column::width]
+
+
+def _places(event_id: bytes) -> Iterable[tuple[int, int]]:
+    """Byte and bit of each hash. Ids are digests already: any part of them is a hash."""
+    digits = int.from_bytes(event_id, "little")
+    for _ in range(_HASHES):
+        yield (digits & (_BITS - 1)) >> 3, digits & 7
+        digits >>= 24
+
+
+def _ones(width: int) -> int:
+    return int.from_bytes(b"\x01" * width, "little")
