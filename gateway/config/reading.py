@@ -153,7 +153,7 @@ class Reader:
         if len(shape.branches) == 1:
             return self.read(shape.branches[0], node, path)
         fitting = [branch for branch in shape.branches if _fits(branch, node)]
-        for branch in fitting[:-1]:
+        for branch in fitting:
             trial = Report()
             value = Reader(trial, partial=self._partial).read(branch, node, path)
             if not trial.mistakes:

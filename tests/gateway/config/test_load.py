@@ -85,6 +85,14 @@ def test_text_is_taken_as_written(write: Write) -> None:
     assert expected == account.settings.pairs
 
 
+@pytest.mark.parametrize(
+    ("written", "pairs"), [("all", "all"), ("[all]", ("all",)), ("[]", ()), ("[a, b]", ("a", "b"))]
+)
+def test_a_word_or_a_list(written: str, pairs: object, write: Write) -> None:
+    """Where either is allowed, both arrive as they are."""
+    assert load_account(write, f"    pairs: {written}\n").settings.pairs == pairs
+
+
 def test_decimals_keep_their_digits(write: Write) -> None:
     """A decimal is never a float on the way."""
     assert load_account(write, "    lot: 0.10000000000000000001\n").settings.lot == (
