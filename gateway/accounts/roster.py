@@ -70,6 +70,8 @@ class Roster:
         self._heartbeat_seconds = heartbeat_seconds
         self._wanted: dict[str, ConfiguredAccount] = {}
         self._running: dict[str, _Running] = {}
+        self._accounts: dict[str, Account] = {}
+        """Every wanted account as it was last opened, running or not."""
         metrics.before_scrape(self._update_gauges)
 
     # --- what is configured ------------------------------------------------------
@@ -93,6 +95,7 @@ class Roster:
             for name in changes["changed"]:
                 nursery.start_soon(self._stop, name, _CHANGED)
         for name in changes["removed"]:
+            self._accounts.pop(name, None)
             self._metrics.forget("account", name)
         if not self._journal.blocked:
             await self._start_missing()
@@ -107,6 +110,10 @@ class Roster:
         """Of every wanted account."""
         return list(self._wanted)
 
+    def is_running(self, name: str) -> bool:
+        """False while its task is stopped: the journal is blocked."""
+        return name in self._running
+
     def reconnect(self, name: str) -> None:
         """Replace the account's connections, make before break. `KeyError` if unknown."""
         self._running[name].supervisor.reconnect()
@@ -116,13 +123,12 @@ class Roster:
         self._running[name].supervisor.recovery.request()
 
     def account(self, name: str) -> Account | None:
-        """A running account, for its book."""
-        running = self._running.get(name)
-        return None if running is None else running.account
+        """A wanted account, for its book."""
+        return self._accounts.get(name)
 
     def status(self) -> dict[str, AccountStatus]:
-        """Of every running account."""
-        return {name: running.account.status() for name, running in self._running.items()}
+        """Of every wanted account."""
+        return {name: account.status() for name, account in self._accounts.items()}
 
     # --- tasks ---------------------------------------------------------------------
 
@@ -205,6 +211,7 @@ class Roster:
         await account.load()
         running = _Running(account, Supervisor(account), trio.CancelScope(), trio.Event())
         self._running[configured.name] = running
+        self._accounts[configured.name] = account
         self._nursery.start_soon(
             self._run, configured.name, running, name=f"account:{configured.name}"
         )

@@ -1,0 +1,190 @@
+"""The only place where everything meets: a ladder of `async with`.
+
+Lifetime is indentation. What stands further in stops first: accounts are cancelled
+and say their goodbyes in the journal; sinks get `shutdown.drain` to take what is
+there; the journal closes last. Nothing here knows how any of it works.
+"""
+
+import platform
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import trio
+
+from gateway import __version__, systemd
+from gateway.accounts import Roster, open_roster
+from gateway.admin.model import Status
+from gateway.admin.server import open_admin
+from gateway.clock import WALL_CLOCK, Clock
+from gateway.config import Config
+from gateway.delivery import Delivery, open_delivery
+from gateway.journal import Journal, open_journal
+from gateway.steward import Steward
+from gateway.telemetry.happenings import Happening, Level
+from gateway.telemetry.metrics import Metrics
+from gateway.wire.keepalive import every
+from gateway.wire.limits import HostGate
+
+PROBE_SECONDS: Final = 1.0
+"""How often the loop's lag is measured."""
+
+STATUS_SECONDS: Final = 5.0
+"""How often systemd's status line is renewed; the watchdog is fed at least as often."""
+
+STARTING = Happening("gateway_starting", Level.INFO, "The gateway begins to open its parts.")
+READY = Happening("gateway_ready", Level.INFO, "Everything is open; events are being journalled.")
+STOPPING = Happening("gateway_stopping", Level.INFO, "A signal, or its caller, asked it to stop.")
+STOPPED = Happening("gateway_stopped", Level.INFO, "Everything is closed.")
+CONFIG_WARNING = Happening(
+    "config_warning", Level.WARNING, "The configuration works, but is probably not what is meant."
+)
+
+
+class Gateway(msgspec.Struct, frozen=True):
+    """A running gateway, for whoever opened it."""
+
+    journal: Journal
+    delivery: Delivery
+    roster: Roster
+    steward: Steward
+    metrics: Metrics
+
+
+@asynccontextmanager
+async def open_gateway(
+    config: Config, path: Path, *, clock: Clock = WALL_CLOCK, hurry: trio.Event | None = None
+) -> AsyncIterator[Gateway]:
+    """Run a gateway for as long as the block runs.
+
+    `path` is the file that a reload reads again. Setting `hurry` cuts the draining
+    of the sinks short. What could not be delivered waits for the next start.
+    """
+    STARTING.emit(version=__version__, name=config.name, state_dir=str(config.state_dir))
+    for warning in config.warnings:
+        CONFIG_WARNING.emit(warning=str(warning))
+    metrics = Metrics()
+    async with (
+        open_journal(config.state_dir, config.journal, clock=clock, metrics=metrics) as journal,
+        open_delivery(
+            journal, clock=clock, metrics=metrics, state_dir=config.state_dir
+        ) as delivery,
+        open_watch(metrics),
+    ):
+        await delivery.reconfigure(config.sinks)
+        steward = Steward(
+            config, path, journal=journal, delivery=delivery, metrics=metrics, clock=clock
+        )
+        async with open_admin(config.http, steward, state_dir=config.state_dir, clock=clock):
+            async with open_roster(
+                journal=journal,
+                clock=clock,
+                metrics=metrics,
+                connect_gate=HostGate(),
+                heartbeat_seconds=config.heartbeat,
+            ) as roster:
+                await roster.reconfigure(config.accounts)
+                steward.welcome(roster)
+                READY.emit(accounts=len(roster.names()), sinks=len(config.sinks))
+                try:
+                    yield Gateway(journal, delivery, roster, steward, metrics)
+                finally:
+                    steward.leave()
+            # The accounts' goodbyes are taken but may not be on disk yet.
+            await journal.append_nowait([]).wait()
+            await _drain(delivery, steward.config.shutdown.drain, hurry)
+    STOPPED.emit()
+
+
+async def run(config: Config, path: Path) -> None:
+    """The daemon: until SIGTERM or SIGINT; SIGHUP reloads; a second signal hurries."""
+    hurry = trio.Event()
+    signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+    with trio.open_signal_receiver(*signals) as received:
+        async with trio.open_nursery() as nursery:
+            async with open_gateway(config, path, hurry=hurry) as gateway:
+                systemd.ready(in_words(gateway.steward.status()))
+                nursery.start_soon(_keep_systemd_informed, gateway)
+                await _obey(received, gateway.steward)
+                STOPPING.emit()
+                systemd.stopping()
+                nursery.start_soon(_hurry_on_signal, received, hurry)
+            nursery.cancel_scope.cancel()
+
+
+async def _keep_systemd_informed(gateway: Gateway) -> None:
+    """The status line, and the watchdog's food: only while loop and writer both live."""
+    seconds = min(systemd.watchdog_seconds() or STATUS_SECONDS, STATUS_SECONDS)
+    events = gateway.journal.last_seq
+    async for _ in every(seconds):
+        if gateway.steward.health().ok:
+            systemd.alive()
+        rate = (gateway.journal.last_seq - events) / seconds
+        events = gateway.journal.last_seq
+        systemd.status(in_words(gateway.steward.status(), rate))
+
+
+def in_words(status: Status, events_per_second: float = 0.0) -> str:
+    """One line for `systemctl status`: ``4 of 4 accounts live, 3 sinks, 12 events/s``."""
+    live = sum(account.connections > 0 for account in status.accounts.values())
+    words = [
+        f"{live} of {len(status.accounts)} accounts live",
+        f"{len(status.sinks)} sinks",
+        f"{events_per_second:.0f} events/s",
+    ]
+    if status.journal.blocked:
+        words.append(f"journal blocked: {status.journal.blocked_reason}")
+    return ", ".join(words)
+
+
+async def _obey(received: AsyncIterator[int], steward: Steward) -> None:
+    """Reload at each SIGHUP; return at the first other signal."""
+    async for number in received:
+        if number != signal.SIGHUP:
+            return
+        systemd.reloading()
+        result = await steward.reload()
+        systemd.ready(result.message)
+
+
+async def _hurry_on_signal(received: AsyncIterator[int], hurry: trio.Event) -> None:
+    async for number in received:
+        if number != signal.SIGHUP:
+            hurry.set()
+            return
+
+
+async def _drain(delivery: Delivery, seconds: float, hurry: trio.Event | None) -> None:
+    """Deliver what can be within the time; a second signal leaves it to the next start."""
+    async with trio.open_nursery() as nursery:
+        if hurry is not None:
+            nursery.start_soon(_cancel_on, hurry, nursery.cancel_scope)
+        await delivery.drain(seconds)
+        nursery.cancel_scope.cancel()
+
+
+async def _cancel_on(event: trio.Event, scope: trio.CancelScope) -> None:
+    await event.wait()
+    scope.cancel()
+
+
+@asynccontextmanager
+async def open_watch(metrics: Metrics) -> AsyncIterator[None]:
+    """Measure the loop's lag, and show how this build is called."""
+    metrics.cell("gateway_build_info", __version__, platform.python_version()).set(1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_measure_lag, metrics)
+        yield
+        nursery.cancel_scope.cancel()
+
+
+async def _measure_lag(metrics: Metrics) -> None:
+    lag = metrics.cell("gateway_loop_lag_seconds")
+    due = trio.current_time()
+    async for _ in every(PROBE_SECONDS):
+        due += PROBE_SECONDS
+        lag.set(max(0.0, trio.current_time() - due))
+        due = trio.current_time()

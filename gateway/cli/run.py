@@ -1,0 +1,27 @@
+"""`gateway run`: the daemon, in the foreground."""
+
+import click
+import trio
+
+from gateway import app
+from gateway.cli.options import config_path
+from gateway.config import load_config
+from gateway.telemetry import logs
+from gateway.telemetry.redaction import REDACTOR
+
+
+@click.command()
+def command() -> None:
+    """Run the gateway until SIGTERM or Ctrl-C; SIGHUP reloads the configuration.
+
+    Logs go to stderr. Nothing is written to stdout unless a `console` sink is
+    configured. A second signal while stopping does not wait for the sinks.
+    """
+    path = config_path()
+    config = load_config(path)
+    logs.configure(config.log.level, config.log.format)
+    # Before anything is opened: an unreadable secret is better told now than by a
+    # suspended account, and a known secret is redacted from the first line on.
+    for _, secret in config.secrets():
+        REDACTOR.add(secret.read())
+    trio.run(app.run, config, path)
