@@ -86,6 +86,8 @@ def describe(error: BaseException) -> str:
     """What a person should read of a failed connection: its root, not its wrapping."""
     if error.__cause__ is not None:
         return describe(error.__cause__)
+    if error.args and isinstance(error.args[0], BaseException):
+        return describe(error.args[0])  # how httpcore chains
     match error:
         case BaseExceptionGroup():
             return "; ".join(dict.fromkeys(describe(inner) for inner in error.exceptions))

@@ -7,7 +7,7 @@ status or a body means refusal is the venue's affair.
 import email.utils
 import ssl
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
@@ -104,6 +104,7 @@ class RestClient:
             request = self._client.build_request(
                 method, path, params=params, headers=headers, data=form, content=content
             )
+            request.stream = _OneChunk(request.read())
             answer = await self._send(request)
         self._judge(answer, f"{method} {self._host}{path}")
         return answer
@@ -129,14 +130,20 @@ class RestClient:
         )
 
     async def _read_body(self, response: httpx.Response) -> bytes:
-        # httpx would inflate whole chunks, however large they become: a bomb.
-        unpack = _unpacker(response.headers.get("content-encoding", ""))
-        body = bytearray()
-        async for chunk in response.aiter_raw():
-            body += unpack(chunk, self._max_answer_bytes - len(body) + 1)
-            if len(body) > self._max_answer_bytes:
-                raise _AnswerTooLarge
-        return bytes(body)
+        body = _Body(response.headers.get("content-encoding", ""), self._max_answer_bytes)
+        failure: Exception | None = None
+        with trio.CancelScope() as enough:
+            async for chunk in response.aiter_raw():
+                try:
+                    body.add(chunk)
+                except (zlib.error, _AnswerTooLarge) as error:
+                    failure = error
+                    # Leaving the loop would abandon half a dozen nested generators of
+                    # httpx to the garbage collector; a cancellation unwinds them all.
+                    enough.cancel()
+        if failure is not None:
+            raise failure
+        return body.whole()
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
@@ -160,7 +167,7 @@ class RestClient:
             problem = describe(error)
         else:
             return
-        raise VenueUnavailable(f"{what}: {problem}")
+        raise VenueUnavailable(f"{what}: {problem}") from None
 
     def _judge(self, answer: Answer, what: str) -> None:
         if answer.status in _ASKING_LESS:
@@ -188,6 +195,21 @@ class _AnswerTooLarge(Exception):
     """The body passed the limit."""
 
 
+class _OneChunk(httpx.AsyncByteStream):
+    """A request's body. httpx's own is a generator, left behind when a write fails."""
+
+    def __init__(self, content: bytes) -> None:
+        self._chunks = [content]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._chunks:
+            raise StopAsyncIteration
+        return self._chunks.pop()
+
+
 def _parse(base_url: str) -> httpx.URL:
     try:
         url = httpx.URL(base_url)
@@ -207,13 +229,32 @@ def _httpx_proxy(via: ProxyAddress) -> httpx.Proxy:
     )
 
 
-def _unpacker(encoding: str) -> Callable[[bytes, int], bytes]:
-    """A function that decodes the next chunk, to at most so many bytes."""
-    if encoding in {"", "identity"}:
-        return lambda chunk, _most: chunk
-    if encoding == "gzip":
-        return zlib.decompressobj(16 + zlib.MAX_WBITS).decompress
-    raise httpx.DecodingError(f"the answer is packed by {encoding[:20]!r}, which was not asked for")
+class _Body:
+    """Collects a body, unpacked. httpx would inflate whole chunks first: a bomb."""
+
+    def __init__(self, encoding: str, max_bytes: int) -> None:
+        if encoding not in {"", "identity", "gzip"}:
+            raise httpx.DecodingError(
+                f"the answer is packed by {encoding[:20]!r}, which was not asked for"
+            )
+        self._max_bytes = max_bytes
+        self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding == "gzip" else None
+        self._bytes = bytearray()
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next piece as it came."""
+        if self._gzip is not None:
+            room = self._max_bytes - len(self._bytes)
+            chunk = self._gzip.decompress(chunk, max(room, 0) + 1)
+        self._bytes += chunk
+        if len(self._bytes) > self._max_bytes:
+            raise _AnswerTooLarge
+
+    def whole(self) -> bytes:
+        """All of it, once the last piece came."""
+        if self._gzip is not None and not self._gzip.eof:
+            raise httpx.DecodingError("the answer's gzip ends too early")
+        return bytes(self._bytes)
 
 
 def _count_nothing(_result: str) -> None:
