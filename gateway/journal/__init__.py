@@ -8,7 +8,7 @@ events anywhere.
 
 from gateway.journal.journal import Journal
 from gateway.journal.lifetime import open_journal
-from gateway.journal.reader import JournalReader, open_reader
+from gateway.journal.reader import JournalInfo, JournalReader, Selection, open_reader
 from gateway.journal.records import (
     BlockReason,
     BookChange,
@@ -19,6 +19,7 @@ from gateway.journal.records import (
 )
 from gateway.journal.reply import Ticket
 from gateway.journal.settings import JournalSettings, Retention
+from gateway.journal.verify import Verdict, verify
 
 __all__ = [
     "BlockReason",
@@ -26,12 +27,16 @@ __all__ = [
     "Committed",
     "DeadLetter",
     "Journal",
+    "JournalInfo",
     "JournalReader",
     "JournalSettings",
     "JournalStatus",
     "Retention",
+    "Selection",
     "SinkPosition",
     "Ticket",
+    "Verdict",
     "open_journal",
     "open_reader",
+    "verify",
 ]

@@ -268,6 +268,10 @@ class Journal:
             queue_events=self._room.events,
         )
 
+    async def back_up(self, target: Path) -> None:
+        """Write a whole copy of the journal to a new file, while it goes on."""
+        await self._on_disk(lambda reader: reader.back_up(target))
+
     async def aclose(self, seconds: float) -> None:
         """Write what was taken, and end; called by `open_journal`."""
         for reader in self._readers:

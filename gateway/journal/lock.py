@@ -55,3 +55,19 @@ def _take(descriptor: int, directory: Path) -> None:
             f"state directory {directory} cannot be locked: {error.strerror};"
             " use a local file system"
         ) from error
+
+
+def is_held(directory: Path) -> bool:
+    """True while a gateway runs on this state directory."""
+    try:
+        descriptor = os.open(directory / LOCK_NAME, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(descriptor)
