@@ -19,7 +19,6 @@ from gateway.delivery.pulse import Pulse
 from gateway.delivery.steering import Steering
 from gateway.delivery.surroundings import Surroundings
 from gateway.journal import DeadLetter, SinkPosition
-from gateway.telemetry.redaction import Redactor
 from gateway.wire.backoff import Backoff
 
 
@@ -31,12 +30,11 @@ class Courier:
         configured: ConfiguredSink,
         position: SinkPosition,
         around: Surroundings,
-        redactor: Redactor,
         steering: Steering,
     ) -> None:
         self.position = position
         self.meter = SinkMeter(configured.name, around.metrics, around.clock)
-        self.pulse = Pulse(configured.name, around.clock, redactor, self.meter)
+        self.pulse = Pulse(configured.name, around.clock, around.redactor, self.meter)
         self._name = configured.name
         self._timeout = configured.options.timeout
         self._journal = around.journal

@@ -18,4 +18,4 @@ class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics
     state_dir: Path
     redactor: Redactor
-    """Parent of each sink's own."""
+    """Knows the secrets of every sink: the parent of what each of them is handed."""

@@ -37,9 +37,8 @@ class Worker:
         errands_only: bool = False,
     ) -> None:
         self.configured = configured
-        redactor = Redactor(around.redactor)
         self._steering = Steering()
-        self.courier = Courier(configured, position, around, redactor, self._steering)
+        self.courier = Courier(configured, position, around, self._steering)
         self.feed = Feed(around.journal, configured.options)
         self._journal = around.journal
         self._context = SinkContext(
@@ -47,7 +46,7 @@ class Worker:
             state_dir=around.state_dir,
             options=configured.options,
             clock=around.clock,
-            redactor=redactor,
+            redactor=Redactor(around.redactor),
         )
         self._errands_only = errands_only
         self._scope = trio.CancelScope()
