@@ -1,0 +1,261 @@
+"""The oracle: what the venues truly did against what a sink holds.
+
+Shared by every scenario. It knows the simulators' truth and the delivered JSON,
+and nothing of the gateway: no adapter, no book, no journal is imported, or it
+would share their mistakes. Letters in messages are those of `docs/reliability.md`.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from gateway.simulator import Fact, FactKind, Fate, Truth
+
+Delivered = dict[str, Any]
+"""One delivered event, as JSON."""
+
+EDGE = timedelta(seconds=2)
+"""How far a declared bound may lie from the first fact that was lost behind it."""
+
+
+class Verdict(msgspec.Struct, kw_only=True):
+    """What the oracle found; everything empty is what we promise."""
+
+    missing: list[str] = msgspec.field(default_factory=list)
+    """I1: true facts that no event tells."""
+    invented: list[str] = msgspec.field(default_factory=list)
+    """I2: events that no fact stands behind."""
+    disorder: list[str] = msgspec.field(default_factory=list)
+    """I3: first occurrences out of `seq` order, or holes."""
+    doubled: list[str] = msgspec.field(default_factory=list)
+    """Two ids for one fact."""
+    dishonest: list[str] = msgspec.field(default_factory=list)
+    """I8: lost pushes outside every declared gap, or gaps left open."""
+    repeats: int = 0
+    """I4: lines that came again with the same id; harmless, and counted."""
+    facts: int = 0
+    events: int = 0
+
+    def assert_kept(self) -> None:
+        """Fail with everything that was found, cut to what a person reads."""
+        found = {
+            name: getattr(self, name)[:8]
+            for name in ("missing", "invented", "disorder", "doubled", "dishonest")
+            if getattr(self, name)
+        }
+        assert not found, f"promises broken ({self.facts} facts, {self.events} events): {found}"
+        assert self.facts > 0, "nothing happened: the scenario proves nothing"
+
+
+def judge(delivered: Sequence[Delivered], truths: Mapping[str, tuple[Truth, int]]) -> Verdict:
+    """Compare. `truths` names, per account of the gateway, its truth and index there."""
+    verdict = Verdict(events=len(delivered))
+    unique = _check_order(delivered, verdict)
+    by_account: dict[str, list[Delivered]] = defaultdict(list)
+    for event in unique:
+        by_account[event["account"]].append(event)
+    for name, (truth, index) in truths.items():
+        _Account(name, truth, index, by_account[name], verdict).judge()
+    return verdict
+
+
+def _check_order(delivered: Sequence[Delivered], verdict: Verdict) -> list[Delivered]:
+    """I3 and I4: first occurrences follow `seq` without holes."""
+    first: dict[str, Delivered] = {}
+    highest = 0
+    for event in delivered:
+        if event["id"] in first:
+            verdict.repeats += 1
+            if first[event["id"]] != event:
+                verdict.invented.append(f"{event['id']} came again altered")
+            continue
+        first[event["id"]] = event
+        if highest and event["seq"] != highest + 1:
+            verdict.disorder.append(f"seq {event['seq']} after {highest}")
+        highest = event["seq"]
+    return list(first.values())
+
+
+class _Account:
+    def __init__(
+        self, name: str, truth: Truth, index: int, events: list[Delivered], verdict: Verdict
+    ) -> None:
+        self.name = name
+        self.verdict = verdict
+        self.events = events
+        self.truth = truth
+        begin = next((_time(e["received_time"]) for e in events if _is_live(e)), None)
+        # What happened before the first `live` is the snapshot's, not the stream's.
+        self.facts = [
+            fact
+            for fact in truth.of(index)
+            if begin is not None and _at(fact.time_ms) >= begin - timedelta(milliseconds=500)
+        ]
+        self.all_facts = truth.of(index)
+        verdict.facts += len(self.facts)
+
+    def judge(self) -> None:
+        self._judge_fills()
+        self._judge_orders()
+        self._judge_states(FactKind.BALANCE, "balance", ("available", "held"))
+        self._judge_states(FactKind.POSITION, "position", ("quantity",))
+        self._judge_gaps()
+
+    def _of(self, kind: str) -> list[Delivered]:
+        return [event for event in self.events if event["kind"] == kind]
+
+    def _facts(self, kind: FactKind) -> list[Fact]:
+        return [fact for fact in self.facts if fact.kind == kind]
+
+    def _judge_fills(self) -> None:
+        """Each execution once; derived ones sum to the quantity that truly filled."""
+        true_ids: dict[tuple[Any, ...], Fact] = {}
+        true_sums: dict[str, Decimal] = defaultdict(Decimal)
+        all_ids = {
+            (f.told["order_id"], f.told["fill_id"]) for f in self.all_facts if f.kind == "fill"
+        }
+        for fact in self._facts(FactKind.FILL):
+            order_id, fill_id = str(fact.told["order_id"]), fact.told["fill_id"]
+            true_sums[order_id] += _number(fact.told["quantity"])
+            if fill_id is not None:
+                true_ids[order_id, fill_id] = fact
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        seen: set[tuple[Any, ...]] = set()
+        for event in self._of("fill"):
+            fill = event["fill"]
+            sums[fill["order_id"]] += _number(fill["quantity"])
+            if fill["fill_id"] is not None:
+                self._judge_one_fill(fill, true_ids, all_ids, seen)
+        for order_id, total in true_sums.items():
+            if sums[order_id] < total:
+                self._note("missing", f"fills of {order_id}: {sums[order_id]} of {total}")
+        everything = self._sum_of_all()
+        for order_id, total in sums.items():
+            if total > everything[order_id]:
+                self._note("doubled", f"fills of {order_id}: {total} of {everything[order_id]}")
+
+    def _judge_one_fill(
+        self,
+        fill: dict[str, Any],
+        true_ids: dict[tuple[Any, ...], Fact],
+        all_ids: set[tuple[Any, ...]],
+        seen: set[tuple[Any, ...]],
+    ) -> None:
+        key = (fill["order_id"], fill["fill_id"])
+        if key in seen:
+            self._note("doubled", f"fill {key} has two ids")
+        seen.add(key)
+        fact = true_ids.get(key)
+        if fact is None:
+            if key not in all_ids:
+                self._note("invented", f"fill {key}")
+            return
+        for name in ("price", "quantity"):
+            if _number(fill[name]) != _number(fact.told[name]):
+                self._note("invented", f"fill {key}: {name} {fill[name]} was {fact.told[name]}")
+
+    def _sum_of_all(self) -> dict[str, Decimal]:
+        sums: dict[str, Decimal] = defaultdict(Decimal)
+        for fact in self.all_facts:
+            if fact.kind == "fill":
+                sums[str(fact.told["order_id"])] += _number(fact.told["quantity"])
+        return sums
+
+    def _judge_orders(self) -> None:
+        """The last state of each order is held; no state is told that never was."""
+        true_states = {
+            (str(f.told["order_id"]), f.told["status"], _number(f.told["filled_quantity"]))
+            for f in self.all_facts
+            if f.kind == "order"
+        }
+        words = {state[:2] for state in true_states}
+        last: dict[str, dict[str, Any]] = {}
+        for event in self._of("order"):
+            order = event["order"]
+            last[order["order_id"]] = order
+            key = (order["order_id"], order["status"])
+            filled = order["filled_quantity"]
+            known = key in words if filled is None else (*key, _number(filled)) in true_states
+            if not known:
+                self._note("invented", f"order {key} filled {filled}")
+        for order_id, fact in _last(self._facts(FactKind.ORDER)).items():
+            held = last.get(order_id)
+            if held is None or held["status"] != fact.told["status"]:
+                state = None if held is None else held["status"]
+                self._note("missing", f"order {order_id} is {fact.told['status']}, told {state}")
+
+    def _judge_states(self, kind: FactKind, word: str, values: tuple[str, ...]) -> None:
+        """The last balance or position is held; no value is told that never was."""
+        key_name = "asset" if kind == FactKind.BALANCE else None
+        held: dict[str, tuple[Decimal, ...]] = {}
+        for event in self._of(word):
+            body = event[word]
+            key = body[key_name] if key_name else event["venue_symbol"]
+            held[key] = tuple(_number(body[name]) for name in values)
+        for key, fact in _last(self._facts(kind)).items():
+            true = tuple(_number(fact.told[name]) for name in values)
+            if held.get(key) != true:
+                self._note("missing", f"{word} {key} is {true}, told {held.get(key)}")
+
+    def _judge_gaps(self) -> None:
+        """Every push that was taken away lies in a declared gap, and none is left open."""
+        gaps = self._declared()
+        carried = _carried(self.truth)
+        for fact in self.facts:
+            if fact.number in carried:
+                continue
+            at = _at(fact.time_ms)
+            if not any(since - EDGE <= at <= until + EDGE for since, until in gaps):
+                self._note("dishonest", f"{fact.kind} {fact.key} at {at} was lost in no gap")
+
+    def _declared(self) -> list[tuple[datetime, datetime]]:
+        spans: list[tuple[datetime, datetime]] = []
+        opened: datetime | None = None
+        for event in self._of("stream"):
+            stream = event["stream"]
+            if stream["status"] == "gap_opened":
+                opened = _time(stream["since"])
+            elif stream["status"] == "gap_closed":
+                until = _time(stream["until"] or event["received_time"])
+                spans.append((_time(stream["since"]), until))
+                opened = None
+        if opened is not None:
+            spans.append((opened, datetime.max.replace(tzinfo=UTC)))
+        return spans
+
+    def _note(self, what: str, text: str) -> None:
+        getattr(self.verdict, what).append(f"{self.name}: {text}")
+
+
+def _carried(truth: Truth) -> set[int]:
+    """Facts that at least one connection was sent."""
+    return {
+        number
+        for delivery in truth.deliveries
+        if delivery.fate != Fate.LOST
+        for number in delivery.facts
+    }
+
+
+def _last(facts: Iterable[Fact]) -> dict[str, Fact]:
+    return {fact.key: fact for fact in facts}
+
+
+def _is_live(event: Delivered) -> bool:
+    return event["kind"] == "stream" and event["stream"]["status"] == "live"
+
+
+def _number(value: Any) -> Decimal:
+    return Decimal(str(value))
+
+
+def _at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
