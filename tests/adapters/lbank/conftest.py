@@ -1,0 +1,11 @@
+"""Shared by the tests of the LBank adapter."""
+
+import pytest
+
+from tests.adapters.lbank.pretend import PretendLBank
+
+
+@pytest.fixture
+async def venue() -> PretendLBank:
+    """A pretend LBank; a test that waits asks for `autojump_clock` too."""
+    return PretendLBank()
