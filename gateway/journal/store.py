@@ -43,6 +43,7 @@ class Transaction:
         self.ledger = ledger
         self.records: Final[list[Record]] = []
         """The new ones, in order."""
+        self._next_seq = ledger.next_seq
         self._ids = ids
         self.new_ids: Final[set[bytes]] = set()
         self._rows: list[Row] = []
@@ -56,6 +57,7 @@ class Transaction:
     def flush(self) -> None:
         """Bring what was added into the tables, before a command looks at them."""
         if self._rows:
+            self.ledger = msgspec.structs.replace(self.ledger, next_seq=self._next_seq)
             event_table.insert(self.connection, self._rows)
             event_table.write_ledger(self.connection, self.ledger)
         if self._book:
@@ -65,13 +67,12 @@ class Transaction:
     def _number(self, prepared: Prepared) -> int | None:
         if prepared.id in self.new_ids or self._ids.held(prepared.id):
             return None
-        seq = self.ledger.next_seq
-        self.ledger = msgspec.structs.replace(self.ledger, next_seq=seq + 1)
-        record = to_record(seq, prepared)
+        record = to_record(self._next_seq, prepared)
         self.records.append(record)
         self._rows.append(to_row(record, prepared.id))
         self.new_ids.add(prepared.id)
-        return seq
+        self._next_seq += 1
+        return record.seq
 
 
 Command = Callable[[Transaction], object]
