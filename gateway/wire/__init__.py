@@ -7,7 +7,8 @@ library), `upgrade` (the server's answer to the handshake).
 Below them: `addresses` (URLs), `proxies` (which proxy, if any), `resolver`
 (names, in threads of their own), `dial` (TCP, proxy, TLS: each failure named).
 
-Tasks: `onefailure`. HTTP: `rest`. Time: `backoff`, `limits`, `keepalive`, `pauses`.
+HTTP: `rest`, over `http_streams`. Tasks: `onefailure`. Time: `backoff`, `limits`,
+`keepalive`, `pauses`.
 
 Foreign errors end here: whoever uses this room sees only `gateway.errors`.
 """

@@ -51,21 +51,45 @@ async def open_stream(
     Raises `ConnectFailed`. `timeout_seconds` bounds each stage by itself.
     """
     via = choose_proxy(address.host, secure=address.secure, configured=proxy)
-    stream: trio.abc.Stream
-    if via is None:
-        stream = await _connect(address, timeout_seconds)
-    else:
-        stream = await _connect_through(via, address, timeout_seconds)
+    stream = await dial(address.host, address.port, via, timeout_seconds)
     try:
         if address.secure:
-            stream = await _start_tls(
-                stream, address, ssl_context or system_trust(), timeout_seconds
-            )
+            context = ssl_context or system_trust()
+            stream = await start_tls(stream, address.host, context, timeout_seconds)
         yield stream
     finally:
         # Cut off by the limit, `aclose` still closes the socket, only without a goodbye.
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             await stream.aclose()
+
+
+async def dial(
+    host: str, port: int, via: ProxyAddress | None, timeout_seconds: float
+) -> trio.abc.Stream:
+    """A stream to `host`, directly or through a proxy; the caller closes it."""
+    if via is not None:
+        return await _connect_through(via, host, port, timeout_seconds)
+    # Trio resolves again while it connects; that look-up is remembered by our
+    # resolver. Asking first is what tells a dead name server from a dead host.
+    with stage("dns", timeout_seconds):
+        await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    with stage("tcp", timeout_seconds):
+        return await trio.open_tcp_stream(host, port)
+
+
+async def start_tls(
+    stream: trio.abc.Stream, host: str, context: ssl.SSLContext, timeout_seconds: float
+) -> trio.abc.Stream:
+    """TLS over `stream`, verified for `host`; `stream` stays the caller's to close."""
+    secured = trio.SSLStream(
+        stream,
+        context,
+        server_hostname=host,
+        https_compatible=True,  # WebSocket and HTTP know their own ends; few servers send TLS's
+    )
+    with stage("tls", timeout_seconds):
+        await secured.do_handshake()
+    return secured
 
 
 @contextmanager
@@ -87,7 +111,7 @@ def describe(error: BaseException) -> str:
     if error.__cause__ is not None:
         return describe(error.__cause__)
     if error.args and isinstance(error.args[0], BaseException):
-        return describe(error.args[0])  # how httpcore chains
+        return describe(error.args[0])  # how httpcore chains its own
     match error:
         case BaseExceptionGroup():
             return "; ".join(dict.fromkeys(describe(inner) for inner in error.exceptions))
@@ -100,17 +124,8 @@ def describe(error: BaseException) -> str:
     return str(error) or "the connection was cut"
 
 
-async def _connect(address: Address, timeout_seconds: float) -> trio.SocketStream:
-    # Trio resolves again while it connects; that look-up is remembered by our
-    # resolver. Asking first is what tells a dead name server from a dead host.
-    with stage("dns", timeout_seconds):
-        await trio.socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-    with stage("tcp", timeout_seconds):
-        return await trio.open_tcp_stream(address.host, address.port)
-
-
 async def _connect_through(
-    via: ProxyAddress, address: Address, timeout_seconds: float
+    via: ProxyAddress, host: str, port: int, timeout_seconds: float
 ) -> trio.abc.Stream:
     proxy = Proxy(
         _PROXY_TYPES[via.scheme],
@@ -123,19 +138,5 @@ async def _connect_through(
     )
     with stage("proxy", timeout_seconds):
         # Ours is the limit that counts; theirs would report it in other words.
-        connected = await proxy.connect(address.host, address.port, timeout=2 * timeout_seconds)
+        connected = await proxy.connect(host, port, timeout=2 * timeout_seconds)
     return connected.trio_stream
-
-
-async def _start_tls(
-    stream: trio.abc.Stream, address: Address, context: ssl.SSLContext, timeout_seconds: float
-) -> trio.abc.Stream:
-    secured = trio.SSLStream(
-        stream,
-        context,
-        server_hostname=address.host,
-        https_compatible=True,  # WebSocket has a farewell of its own; few servers send TLS's
-    )
-    with stage("tls", timeout_seconds):
-        await secured.do_handshake()
-    return secured

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Final
 
+import httpcore
 import httpx
 import msgspec
 import trio
@@ -18,11 +19,16 @@ import trio
 from gateway.clock import Clock
 from gateway.errors import ConnectFailed, RateLimited, VenueUnavailable
 from gateway.wire.dial import describe, system_trust
+from gateway.wire.http_streams import DialledBackend
 from gateway.wire.limits import RateLimiter
-from gateway.wire.proxies import ProxyAddress, choose_proxy
+from gateway.wire.proxies import choose_proxy
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
-_LIMITS: Final = httpx.Limits(max_connections=8, max_keepalive_connections=4, keepalive_expiry=30.0)
+_MAX_CONNECTIONS: Final = 8
+_MAX_IDLE_CONNECTIONS: Final = 4
+_IDLE_SECONDS: Final = 30.0
+_STAGE_SHARE: Final = 0.5
+"""Share of the time limit for one stage of connecting, so that it is that which is named."""
 _LONGEST_WAIT_SECONDS: Final = 86_400.0
 """A `Retry-After` beyond a day is a mistake, and must not silence an account for years."""
 _ASKING_LESS: Final = frozenset({418, 429})
@@ -71,11 +77,11 @@ class RestClient:
         via = choose_proxy(url.host, secure=url.scheme == "https", configured=proxy)
         self._client = httpx.AsyncClient(
             base_url=url,
-            verify=ssl_context or system_trust(),
-            proxy=_httpx_proxy(via) if via is not None else None,
+            transport=_DialledTransport(
+                DialledBackend(via, timeout_seconds * _STAGE_SHARE), ssl_context or system_trust()
+            ),
             trust_env=False,  # `choose_proxy` has read it, by the same rules as for sockets
             timeout=None,  # noqa: S113  (`request` bounds the whole of it)
-            limits=_LIMITS,
             headers={"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip"},
         )
 
@@ -162,6 +168,9 @@ class RestClient:
         except (httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError):
             self._count("unreachable")
             problem = "a header or the path holds characters that HTTP does not allow"
+        except ConnectFailed as error:
+            self._count("unreachable")
+            problem = str(error)
         except (httpx.RequestError, zlib.error) as error:
             self._count("unreachable")
             problem = describe(error)
@@ -195,6 +204,19 @@ class _AnswerTooLarge(Exception):
     """The body passed the limit."""
 
 
+class _DialledTransport(httpx.AsyncHTTPTransport):
+    """httpx's own transport, over a pool that dials our way; it offers no other door."""
+
+    def __init__(self, backend: DialledBackend, ssl_context: ssl.SSLContext) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=ssl_context,
+            max_connections=_MAX_CONNECTIONS,
+            max_keepalive_connections=_MAX_IDLE_CONNECTIONS,
+            keepalive_expiry=_IDLE_SECONDS,
+            network_backend=backend,
+        )
+
+
 class _OneChunk(httpx.AsyncByteStream):
     """A request's body. httpx's own is a generator, left behind when a write fails."""
 
@@ -218,15 +240,6 @@ def _parse(base_url: str) -> httpx.URL:
     if url.scheme not in {"http", "https"} or not url.host:
         raise ConnectFailed("address", "a REST address is written https://host or http://host:port")
     return url
-
-
-def _httpx_proxy(via: ProxyAddress) -> httpx.Proxy:
-    host = f"[{via.host}]" if ":" in via.host else via.host
-    return httpx.Proxy(
-        f"{via.scheme}://{host}:{via.port}",
-        auth=(via.username, via.password or "") if via.username is not None else None,
-        ssl_context=system_trust() if via.scheme == "https" else None,
-    )
 
 
 class _Body:

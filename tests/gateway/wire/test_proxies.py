@@ -251,4 +251,5 @@ async def test_rest_through_a_proxy_that_refuses(scheme: str):
         with pytest.raises(VenueUnavailable) as failed:
             await client.request("GET", "/")
         await client.aclose()
+    assert str(failed.value).startswith("GET 127.0.0.1/: proxy: ")
     assert "wr0ng" not in str(failed.value)
