@@ -32,7 +32,8 @@ SAFETY_HEADERS: Final[Headers] = (
     ("cache-control", "no-store"),
     ("x-content-type-options", "nosniff"),
     ("cross-origin-resource-policy", "same-origin"),
-    ("referrer-policy", "no-referrer"),
+    # Not `no-referrer`: browsers would then send `Origin: null` with our own forms.
+    ("referrer-policy", "same-origin"),
 )
 
 
