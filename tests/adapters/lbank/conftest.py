@@ -6,6 +6,6 @@ from tests.adapters.lbank.pretend import PretendLBank
 
 
 @pytest.fixture
-async def venue() -> PretendLBank:
+def venue() -> PretendLBank:
     """A pretend LBank; a test that waits asks for `autojump_clock` too."""
     return PretendLBank()

@@ -4,6 +4,8 @@ It shares no code with the adapter. Where `autojump_clock` moves the time, nothi
 here waits for a thread or a real socket.
 """
 
+# ruff: noqa: ARG002 - doubles take the arguments of what they stand for
+
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +24,7 @@ from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
 from gateway.wire.messages import Received
+from gateway.wire.onefailure import open_single_failure_nursery
 from gateway.wire.rest import Answer
 
 START_NS = 1_700_000_000 * 10**9
@@ -227,17 +230,28 @@ class MemoryFinds:
         self.as_of_ns.append(as_of_ns)
 
 
+async def live_then(adapter: SpotAdapter, act: Callable[[], None]) -> None:
+    """Run a stream, do `act` once it is live, and let it come to its end."""
+    async with open_single_failure_nursery() as nursery:
+        await nursery.start(adapter.run_stream, MemoryOutlet())
+        act()
+
+
 class NoGate:
+    """Lets everybody through."""
+
     async def wait_turn(self, host: str, per_second: float) -> None:
         await trio.lowlevel.checkpoint()
 
 
 def settings_of(**changes: Any) -> Settings:
+    """Settings with made-up credentials."""
     credentials = Credentials(api_key=Secret.of(API_KEY), secret=Secret.of(SECRET))
     return msgspec.structs.replace(Settings(credentials=credentials), **changes)
 
 
 def context_of(venue: PretendLBank, **options: Any) -> AdapterContext:
+    """What the house would hand to the adapter."""
     return AdapterContext(
         account="main",
         options=AccountOptions(venue="lbank", **options),
@@ -254,5 +268,6 @@ def adapter_on(
     elapsed: Callable[[], float] = lambda: 0.0,
     **options: Any,
 ) -> SpotAdapter:
+    """An adapter that has only `venue` around it."""
     surroundings = Surroundings(open_websocket=venue.open_websocket, rest=venue, elapsed=elapsed)
     return SpotAdapter(settings or settings_of(), context_of(venue, **options), surroundings)

@@ -52,14 +52,17 @@ HMAC_VECTORS = {
 
 @pytest.fixture(scope="module")
 def rsa_key() -> RSAPrivateKey:
+    """A key made for these tests."""
     return generate_private_key(public_exponent=65537, key_size=2048)
 
 
 def der(key: RSAPrivateKey, form: PrivateFormat) -> bytes:
+    """A private key in one of its encodings."""
     return key.private_bytes(Encoding.DER, form, NoEncryption())
 
 
 def pem(label: str, body: bytes) -> str:
+    """The same with lines around it."""
     text = base64.encodebytes(body).decode()
     return f"-----BEGIN {label}-----\n{text}-----END {label}-----\n"
 
@@ -67,7 +70,7 @@ def pem(label: str, body: bytes) -> str:
 @pytest.mark.parametrize(
     ("params", "digest", "sign"), HMAC_VECTORS.values(), ids=HMAC_VECTORS.keys()
 )
-def test_hmac_vectors(params, digest, sign):
+def test_hmac_vectors(params: dict[str, str], digest: str, sign: str):
     """API v2 by HmacSHA256 gives the known digest and signature."""
     signed = Signer(API_KEY, SECRET, "hmac-sha256", "v2").sign(
         params, timestamp_ms=TIMESTAMP, echo=ECHO
@@ -90,7 +93,7 @@ def test_extras_travel_as_headers():
     } == signed.headers
 
 
-def test_rsa_signs_the_documented_text(rsa_key):
+def test_rsa_signs_the_documented_text(rsa_key: RSAPrivateKey):
     """API v2 by RSA signs the official parameter string's digest, PKCS#1 v1.5 with SHA-256."""
     secret = base64.b64encode(der(rsa_key, PrivateFormat.PKCS8)).decode()
 
@@ -104,7 +107,7 @@ def test_rsa_signs_the_documented_text(rsa_key):
     )
 
 
-def test_v1_rsa_carries_no_extras(rsa_key):
+def test_v1_rsa_carries_no_extras(rsa_key: RSAPrivateKey):
     """API v1 by RSA signs the README's string and sends nothing but the form."""
     secret = base64.b64encode(der(rsa_key, PrivateFormat.PKCS8)).decode()
 
@@ -135,7 +138,7 @@ def test_legacy_md5():
 
 @pytest.mark.parametrize("form", [PrivateFormat.PKCS8, PrivateFormat.TraditionalOpenSSL])
 @pytest.mark.parametrize("label", ["", "PRIVATE KEY", "RSA PRIVATE KEY"])
-def test_rsa_keys_in_every_shape(rsa_key, form, label):
+def test_rsa_keys_in_every_shape(rsa_key: RSAPrivateKey, form: PrivateFormat, label: str):
     """A key is read with or without PEM lines, under either label, in either encoding."""
     body = der(rsa_key, form)
     text = pem(label, body) if label else base64.b64encode(body).decode()
@@ -144,7 +147,7 @@ def test_rsa_keys_in_every_shape(rsa_key, form, label):
 
 
 @pytest.mark.parametrize("secret", ["", "nonsense!", "QUJD", SECRET])
-def test_bad_rsa_key_is_explained(secret):
+def test_bad_rsa_key_is_explained(secret: str):
     """What is no RSA key is refused with words, none of them the secret."""
     with pytest.raises(LoginRefused, match=r"credentials\.secret") as caught:
         load_rsa_key(secret)

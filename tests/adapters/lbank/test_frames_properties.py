@@ -3,6 +3,7 @@
 import json
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,19 +53,19 @@ def understood(text: str) -> object:
 
 
 @given(st.text())
-def test_any_text_is_answered(text):
+def test_any_text_is_answered(text: str):
     """Any text is a report or a control frame, never an exception."""
     understood(text)
 
 
 @given(JSON)
-def test_any_json_is_answered(value):
+def test_any_json_is_answered(value: Any):
     """Any JSON value is a report or a control frame, never an exception."""
     understood(json.dumps(value))
 
 
 @given(st.dictionaries(st.sampled_from(ORDER_FIELDS), VALUES), JSON)
-def test_any_order_fields_are_answered(fields, pair):
+def test_any_order_fields_are_answered(fields: dict[str, Any], pair: Any):
     """An order push with any fields is answered, and what it told can be reconciled."""
     frame = {"type": "orderUpdate", "pair": pair, "orderUpdate": fields}
 
@@ -91,7 +92,7 @@ def test_any_order_fields_are_answered(fields, pair):
         "",
     ],
 )
-def test_garbage_is_not_understood(text):
+def test_garbage_is_not_understood(text: str):
     """Garbage of every known kind is unrecognized, with a reason of one word."""
     frame = decode_frame(text)
     if isinstance(frame, OrderPush | AssetPush):
@@ -105,7 +106,7 @@ def test_garbage_is_not_understood(text):
 
 
 @given(st.sampled_from(PUSHES), st.dictionaries(st.text(min_size=1), JSON, max_size=3))
-def test_extra_fields_change_nothing(push, extra):
+def test_extra_fields_change_nothing(push: dict[str, Any], extra: dict[str, Any]):
     """Unknown fields on either level leave what a documented push tells as it is."""
     known = {"type", "pair", "orderUpdate", "data", "action", "ping", "pong", "status", "message"}
     inner = "orderUpdate" if "orderUpdate" in push else "data"
@@ -122,7 +123,7 @@ def test_extra_fields_change_nothing(push, extra):
 
 
 @given(st.sampled_from(PUSHES), st.sets(st.sampled_from(ORDER_FIELDS)))
-def test_missing_optional_fields_are_fine(push, absent):
+def test_missing_optional_fields_are_fine(push: dict[str, Any], absent: set[str]):
     """A push without some of its optional fields is still understood."""
     inner = "orderUpdate" if "orderUpdate" in push else "data"
     kept = {k: v for k, v in push[inner].items() if k in REQUIRED or k not in absent}
@@ -133,7 +134,7 @@ def test_missing_optional_fields_are_fine(push, absent):
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=30, min_value=0, max_value=10**9))
-def test_decimals_survive_in_both_spellings(value):
+def test_decimals_survive_in_both_spellings(value: Decimal):
     """A number keeps its value and digits as text and as JSON number."""
     fields = '"uuid":"a","orderStatus":0,"type":"sell","orderAmt":%s'
     for spelled in (f'"{value:f}"', f"{value:f}", f"{value:e}"):

@@ -45,7 +45,7 @@ def read(text: str) -> list[dict]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_frame_tells_what_is_expected(name):
+def test_frame_tells_what_is_expected(name: str):
     """The frame gives exactly the expected reports, in order."""
     text = (FRAMES / f"{name}.json").read_text(encoding="utf-8").rstrip("\n")
     expected = json.loads((FRAMES / f"{name}.expected.json").read_text(encoding="utf-8"))

@@ -4,6 +4,7 @@ import random
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from adapters.lbank.adapter import SpotAdapter
 from adapters.lbank.settings import StreamKey
@@ -11,7 +12,13 @@ from gateway.contracts.values import Seconds
 from gateway.errors import KeyExpired, StreamError
 from gateway.events.model import StreamReason
 from gateway.wire.onefailure import open_single_failure_nursery
-from tests.adapters.lbank.pretend import MemoryOutlet, PretendLBank, adapter_on, settings_of
+from tests.adapters.lbank.pretend import (
+    MemoryOutlet,
+    PretendLBank,
+    adapter_on,
+    live_then,
+    settings_of,
+)
 
 HOUR = 3600.0
 
@@ -67,7 +74,7 @@ async def watch_for(venue: PretendLBank, hours: float) -> Watch:
     return watch
 
 
-async def test_quiet_account_lives_for_a_day(venue, autojump_clock):
+async def test_quiet_account_lives_for_a_day(venue: PretendLBank, autojump_clock: MockClock):
     """With no push for 24 h the key is refreshed every half hour and nothing reconnects."""
     watch = await watch_for(venue, 24)
 
@@ -78,7 +85,7 @@ async def test_quiet_account_lives_for_a_day(venue, autojump_clock):
     assert 47 <= len(refreshes) <= 48
 
 
-async def test_troubled_account_lives_for_a_day(venue, autojump_clock):
+async def test_troubled_account_lives_for_a_day(venue: PretendLBank, autojump_clock: MockClock):
     """Refused, failing, hanging and unreadable refreshes never leave the account without a key."""
     rng = random.Random(7)
     venue.refresh_script = rng.choices(
@@ -92,7 +99,9 @@ async def test_troubled_account_lives_for_a_day(venue, autojump_clock):
     assert len(venue.keys) >= 1
 
 
-async def test_key_that_cannot_be_refreshed_gets_a_successor_in_time(venue, autojump_clock):
+async def test_key_that_cannot_be_refreshed_gets_a_successor_in_time(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """When every refresh fails, a successor is asked for before the key lapses."""
     venue.refresh_script = ["failing"] * 1000
     outlet = MemoryOutlet()
@@ -110,7 +119,7 @@ async def test_key_that_cannot_be_refreshed_gets_a_successor_in_time(venue, auto
     assert 2 == len(venue.keys)
 
 
-async def test_stream_ends_when_its_key_lapses(venue, autojump_clock):
+async def test_stream_ends_when_its_key_lapses(venue: PretendLBank, autojump_clock: MockClock):
     """Without a successor the stream does not outlive its key."""
     venue.refresh_script = ["hanging"] * 1000
     adapter = adapter_on(venue)
@@ -121,7 +130,9 @@ async def test_stream_ends_when_its_key_lapses(venue, autojump_clock):
     assert trio.current_time() == pytest.approx(HOUR, abs=30)
 
 
-async def test_refused_refresh_ends_the_stream_at_once(venue, autojump_clock):
+async def test_refused_refresh_ends_the_stream_at_once(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """A refused refresh means that the key may be dead for long: the stream ends."""
     venue.refresh_script = ["refused"]
     adapter = adapter_on(venue)
@@ -132,7 +143,7 @@ async def test_refused_refresh_ends_the_stream_at_once(venue, autojump_clock):
     assert trio.current_time() == pytest.approx(HOUR / 2, abs=30)
 
 
-async def test_two_connections_share_one_key(venue, autojump_clock):
+async def test_two_connections_share_one_key(venue: PretendLBank, autojump_clock: MockClock):
     """Both connections subscribe with the same key, and only one of them refreshes it."""
     adapter = adapter_on(venue)
     outlets = [MemoryOutlet(), MemoryOutlet()]
@@ -149,7 +160,9 @@ async def test_two_connections_share_one_key(venue, autojump_clock):
     assert 3 == sum(len(outlet.renewals) for outlet in outlets)
 
 
-async def test_renewing_one_connection_leaves_the_others_fresh_key(venue, autojump_clock):
+async def test_renewing_one_connection_leaves_the_others_fresh_key(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """A key made a moment ago for the other connection is not thrown away."""
     adapter = adapter_on(venue)
 
@@ -165,7 +178,7 @@ async def test_renewing_one_connection_leaves_the_others_fresh_key(venue, autoju
         nursery.cancel_scope.cancel()
 
 
-async def test_settings_decide_life_and_refresh(venue, autojump_clock):
+async def test_settings_decide_life_and_refresh(venue: PretendLBank, autojump_clock: MockClock):
     """A shorter life is refreshed at the configured age."""
     key = StreamKey(life=Seconds(60), refresh=Seconds(20))
     adapter = adapter_on(venue, settings_of(key=key))
@@ -178,20 +191,24 @@ async def test_settings_decide_life_and_refresh(venue, autojump_clock):
     assert 2 == sum(path.endswith("refresh_key.do") for path, _ in venue.asked)
 
 
-async def test_sleeping_machine_ages_the_key(venue, autojump_clock):
+async def test_sleeping_machine_ages_the_key(venue: PretendLBank, autojump_clock: MockClock):
     """Time that only the machine's clock saw counts for the key's age."""
     slept = 0.0
     adapter = adapter_on(venue, elapsed=lambda: slept)
 
+    def sleep_two_hours() -> None:
+        nonlocal slept
+        slept = 2 * HOUR
+
     with pytest.raises(KeyExpired, match="not refreshed"):
-        async with open_single_failure_nursery() as nursery:
-            await nursery.start(adapter.run_stream, MemoryOutlet())
-            slept = 2 * HOUR
+        await live_then(adapter, sleep_two_hours)
 
     assert trio.current_time() < 60
 
 
-async def test_destroy_is_off_by_default_and_closes_the_key_when_asked(venue, autojump_clock):
+async def test_destroy_is_off_by_default_and_closes_the_key_when_asked(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """Only with `key.destroy` is the key closed at shutdown."""
     for destroy in (False, True):
         adapter = adapter_on(venue, settings_of(key=StreamKey(destroy=destroy)))

@@ -28,10 +28,12 @@ KNOWN = Order(
 
 
 def known(order: Order = KNOWN, accounted: str = "0.4") -> KnownOrder:
+    """What the book holds."""
     return KnownOrder(order=order, mark=Mark(accounted), event_id="e", received_ns=0)
 
 
 def push(**fields: object) -> ToldOrder:
+    """A push of the known order with these fields."""
     pairs = {"uuid": "o1", "orderStatus": 1, "updateTime": 1561704577786} | fields
     frame = decode_frame(_json({"type": "orderUpdate", "pair": "eth_btc", "orderUpdate": pairs}))
     assert isinstance(frame, OrderPush)
@@ -68,7 +70,7 @@ def test_old_form_is_filled_in():
 
 
 def test_average_is_computed_over_the_trade():
-    """(0.4 × 19 + 0.2 × 21) / 0.6, to 18 decimals."""
+    """(0.4 * 19 + 0.2 * 21) / 0.6, to 18 decimals."""
     assert "19.666666666666666667" == reconcile(known(), trade("0.2")).order.average_price
 
 
@@ -119,7 +121,7 @@ def test_cancel_keeps_the_remainder():
     ],
     ids=["explained", "jumped past", "no trade told", "no growth", "old: whole", "old: partly"],
 )
-def test_missing_trades_are_noticed(told, missing):
+def test_missing_trades_are_noticed(told: ToldOrder, missing: bool):
     """Growth beyond the trade told asks for the missing trades."""
     assert missing == reconcile(known(), told).trades_missing
 

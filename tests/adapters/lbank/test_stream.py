@@ -1,8 +1,11 @@
 """One connection: what counts as live, what ends it, and what passes through."""
 
+from typing import Any
+
 import msgspec
 import pytest
 import trio
+from trio.testing import MockClock
 
 from adapters.lbank.settings import Endpoints
 from gateway.contracts.told import ToldOrder, ToldUnrecognized
@@ -15,8 +18,15 @@ from gateway.errors import (
     SubscriptionRefused,
     VenueUnavailable,
 )
-from gateway.wire.onefailure import open_single_failure_nursery
-from tests.adapters.lbank.pretend import API_KEY, MemoryOutlet, adapter_on, settings_of
+from tests.adapters.lbank.pretend import (
+    API_KEY,
+    MemoryOutlet,
+    PretendLBank,
+    Socket,
+    adapter_on,
+    live_then,
+    settings_of,
+)
 
 ORDER = (
     '{"orderUpdate":{"uuid":"o1","orderStatus":0,"updateTime":1561704577786},'
@@ -25,10 +35,13 @@ ORDER = (
 
 
 def error_frame(message: str) -> dict:
+    """An error as LBank words it."""
     return {"SERVER": "V2", "message": message, "status": "error"}
 
 
-async def test_live_after_pong_and_two_quiet_seconds(venue, autojump_clock):
+async def test_live_after_pong_and_two_quiet_seconds(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """Started means: subscribed, our ping answered, no error frame for two seconds."""
     adapter = adapter_on(venue)
     outlet = MemoryOutlet()
@@ -54,7 +67,13 @@ async def test_live_after_pong_and_two_quiet_seconds(venue, autojump_clock):
         ({"pairs": ("eth_btc",)}, ("balances",), [("assetUpdate", None)]),
     ],
 )
-async def test_subscriptions(venue, autojump_clock, settings, streams, expected):
+async def test_subscriptions(
+    venue: PretendLBank,
+    autojump_clock: MockClock,
+    settings: dict[str, Any],
+    streams: tuple[str, ...],
+    expected: Any,
+):
     """One frame a pair or one for all pairs, and one for balances, each with the key."""
     adapter = adapter_on(venue, settings_of(**settings), streams=streams)
 
@@ -77,7 +96,9 @@ async def test_subscriptions(venue, autojump_clock, settings, streams, expected)
         ("something new", SubscriptionRefused),
     ],
 )
-async def test_refused_subscription(venue, autojump_clock, message, error):
+async def test_refused_subscription(
+    venue: PretendLBank, autojump_clock: MockClock, message: str, error: type[Exception]
+):
     """An error frame ends the stream by its meaning, and shows no address."""
     venue.on_subscribe = lambda socket, _: socket.push(error_frame(message))
 
@@ -88,7 +109,7 @@ async def test_refused_subscription(venue, autojump_clock, message, error):
     assert "2001:db8" not in str(caught.value)
 
 
-async def test_error_frame_does_not_show_the_key(venue, autojump_clock):
+async def test_error_frame_does_not_show_the_key(venue: PretendLBank, autojump_clock: MockClock):
     """A key that an error frame echoes is blanked out."""
     venue.on_subscribe = lambda socket, frame: socket.push(
         error_frame(f"subscribeKey {frame['subscribeKey']} is unknown")
@@ -98,7 +119,7 @@ async def test_error_frame_does_not_show_the_key(venue, autojump_clock):
         await adapter_on(venue).run_stream(MemoryOutlet())
 
 
-async def test_refused_key_is_not_used_again(venue, autojump_clock):
+async def test_refused_key_is_not_used_again(venue: PretendLBank, autojump_clock: MockClock):
     """After an error about the key the next stream gets a new one."""
     adapter = adapter_on(venue)
     venue.on_subscribe = lambda socket, _: socket.push(error_frame("key expired"))
@@ -115,7 +136,7 @@ async def test_refused_key_is_not_used_again(venue, autojump_clock):
     assert [True] == outlet.renewals
 
 
-async def test_unanswered_first_ping_is_no_proof(venue, autojump_clock):
+async def test_unanswered_first_ping_is_no_proof(venue: PretendLBank, autojump_clock: MockClock):
     """A socket that takes the subscription but answers nothing never counts as live."""
     venue.mute = True
 
@@ -123,20 +144,24 @@ async def test_unanswered_first_ping_is_no_proof(venue, autojump_clock):
         await adapter_on(venue).run_stream(MemoryOutlet())
 
 
-async def test_silence_is_noticed(venue, autojump_clock):
+async def test_silence_is_noticed(venue: PretendLBank, autojump_clock: MockClock):
     """A socket that goes silent is given up within 30 s."""
     adapter = adapter_on(venue)
 
+    since = float("inf")
+
+    def fall_silent() -> None:
+        nonlocal since
+        since = trio.current_time()
+        venue.mute = True
+
     with pytest.raises(HeartbeatMissed):
-        async with open_single_failure_nursery() as nursery:
-            await nursery.start(adapter.run_stream, MemoryOutlet())
-            since = trio.current_time()
-            venue.mute = True
+        await live_then(adapter, fall_silent)
 
     assert trio.current_time() - since <= 31
 
 
-async def test_quiet_account_raises_no_alarm(venue, autojump_clock):
+async def test_quiet_account_raises_no_alarm(venue: PretendLBank, autojump_clock: MockClock):
     """Answered pings alone keep a stream for hours, and prove its life."""
     outlet = MemoryOutlet()
     adapter = adapter_on(venue)
@@ -151,7 +176,7 @@ async def test_quiet_account_raises_no_alarm(venue, autojump_clock):
     assert [] == outlet.told
 
 
-async def test_server_ping_is_answered_with_its_id(venue, autojump_clock):
+async def test_server_ping_is_answered_with_its_id(venue: PretendLBank, autojump_clock: MockClock):
     """A ping of the server gets a pong with the same id, and proves life."""
     adapter = adapter_on(venue)
 
@@ -163,11 +188,11 @@ async def test_server_ping_is_answered_with_its_id(venue, autojump_clock):
         nursery.cancel_scope.cancel()
 
 
-async def test_pushes_before_a_refusal_are_heard(venue, autojump_clock):
+async def test_pushes_before_a_refusal_are_heard(venue: PretendLBank, autojump_clock: MockClock):
     """What arrived together with the refusal, but before it, is not lost."""
     outlet = MemoryOutlet()
 
-    def answer(socket, frame):
+    def answer(socket: Socket, frame: dict[str, Any]):
         if frame["subscribe"] == "orderUpdate":
             socket.push(ORDER)
             socket.push(error_frame("no"))
@@ -179,7 +204,9 @@ async def test_pushes_before_a_refusal_are_heard(venue, autojump_clock):
     assert ["o1"] == [told.order.order_id for told in outlet.told]
 
 
-async def test_frames_pass_in_order_and_garbage_is_kept(venue, autojump_clock):
+async def test_frames_pass_in_order_and_garbage_is_kept(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """Reports, unknown text and binary frames arrive in the order sent."""
     outlet = MemoryOutlet()
     adapter = adapter_on(venue)
@@ -204,14 +231,15 @@ async def test_frames_pass_in_order_and_garbage_is_kept(venue, autojump_clock):
     assert "203.0.113.9" not in outlet.told[3].frame
 
 
-async def test_lost_connection_is_told_as_it_is(venue, autojump_clock):
+async def test_lost_connection_is_told_as_it_is(venue: PretendLBank, autojump_clock: MockClock):
     """One failure comes out by itself, not in an exception group."""
     adapter = adapter_on(venue)
 
+    def cut() -> None:
+        venue.sockets[0].cut()
+
     with pytest.raises(ConnectionLost, match="cut"):
-        async with open_single_failure_nursery() as nursery:
-            await nursery.start(adapter.run_stream, MemoryOutlet())
-            venue.sockets[0].cut()
+        await live_then(adapter, cut)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +253,9 @@ async def test_lost_connection_is_told_as_it_is(venue, autojump_clock):
         (b"<html></html>", VenueUnavailable, "web page"),
     ],
 )
-async def test_refused_key_creation(venue, autojump_clock, answer, error, words):
+async def test_refused_key_creation(
+    venue: PretendLBank, autojump_clock: MockClock, answer: Any, error: type[Exception], words: str
+):
     """What get_key refuses comes out as the error that the supervisor knows, in words."""
     venue.get_script = [answer]
 
@@ -233,7 +263,7 @@ async def test_refused_key_creation(venue, autojump_clock, answer, error, words)
         await adapter_on(venue).run_stream(MemoryOutlet())
 
 
-async def test_refusal_does_not_show_our_key(venue, autojump_clock):
+async def test_refusal_does_not_show_our_key(venue: PretendLBank, autojump_clock: MockClock):
     """A refusal that echoes the API key is blanked out."""
     venue.get_script = [{"result": "false", "error_code": 77777, "msg": f"who is {API_KEY}?"}]
 
@@ -241,12 +271,14 @@ async def test_refusal_does_not_show_our_key(venue, autojump_clock):
         await adapter_on(venue).run_stream(MemoryOutlet())
 
 
-async def test_clock_is_learned_and_a_skew_is_healed(venue, autojump_clock):
+async def test_clock_is_learned_and_a_skew_is_healed(
+    venue: PretendLBank, autojump_clock: MockClock
+):
     """Requests carry LBank's time; a refused timestamp is relearned and repeated once."""
     venue.clock.wrong_by_ns = 3600 * 10**9
     refusals = [{"result": "false", "error_code": 10600}]
 
-    def get_key(form):
+    def get_key(form: dict[str, str]):
         return refusals.pop() if refusals else {"result": "true", "subscribeKey": "k" * 64}
 
     venue.answers["/v2/subscribe/get_key.do"] = get_key
@@ -260,7 +292,7 @@ async def test_clock_is_learned_and_a_skew_is_healed(venue, autojump_clock):
     assert 2 == [path for path, _ in venue.asked].count("/v2/timestamp.do")
 
 
-async def test_old_api_asks_the_old_paths(venue, autojump_clock):
+async def test_old_api_asks_the_old_paths(venue: PretendLBank, autojump_clock: MockClock):
     """API v1 creates its key at the page's path, without headers or a clock."""
     settings = settings_of(endpoints=Endpoints(api="v1"))
     credentials = msgspec.structs.replace(settings.credentials, signature="md5")
