@@ -7,7 +7,7 @@ WAL databases had in old SQLite needed two connections that checkpoint.
 
 import errno
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import quote
@@ -28,6 +28,8 @@ _WAL_BYTES: Final = 64 << 20
 """The WAL file is cut back to this after a long reader let it grow."""
 
 _OUT_OF_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
+_ROTTEN: Final = frozenset({apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS})
+"""The file ends where a page should stand, or the file system says itself that it is ill."""
 _SYNC_FAILURES: Final = frozenset(
     {apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.SQLITE_IOERR_TRUNCATE}
 )
@@ -71,6 +73,13 @@ def connect_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
     return connection
 
 
+def let_go(connection: apsw.Connection) -> None:
+    """Close without folding the WAL into the database, whatever state things are in."""
+    with suppress(apsw.Error):
+        connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
+        connection.close(True)
+
+
 @contextmanager
 def our_errors(connection: apsw.Connection | None = None) -> Iterator[None]:
     """Turn errors of SQLite and of the files into ours: the one boundary at which that happens."""
@@ -79,6 +88,10 @@ def our_errors(connection: apsw.Connection | None = None) -> Iterator[None]:
     except apsw.Error as error:
         system_errno = connection.system_errno if connection is not None else 0
         raise _translate(error, system_errno) from error
+    except UnicodeDecodeError as error:
+        raise JournalDamaged(
+            "journal damaged: a text is not what was written; see `gateway journal verify`"
+        ) from error
     except OSError as error:
         if error.errno in _OUT_OF_SPACE:
             raise JournalBlocked(NO_SPACE) from error
@@ -87,7 +100,7 @@ def our_errors(connection: apsw.Connection | None = None) -> Iterator[None]:
 
 def _translate(error: apsw.Error, system_errno: int) -> JournalError:
     extended = getattr(error, "extendedresult", 0)
-    if isinstance(error, apsw.CorruptError | apsw.NotADBError):
+    if isinstance(error, apsw.CorruptError | apsw.NotADBError) or extended in _ROTTEN:
         return JournalDamaged(
             f"journal damaged: SQLite says {error}; see `gateway journal verify`, then restore"
             " a backup (docs/operations.md)"

@@ -8,28 +8,41 @@ one before it: what is not what was written is never handed on.
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final, cast
-from zlib import crc32
 
 import apsw
 import msgspec
 
 from gateway.contracts.sink import Record
 from gateway.errors import JournalDamaged
-from gateway.journal.records import ROW_COLUMNS, BookChange, Ledger, Row, from_row
+from gateway.journal.records import (
+    RECORD_COLUMNS,
+    BookChange,
+    Fields,
+    Ledger,
+    checksum,
+    from_fields,
+)
 
-_INSERT: Final = f"INSERT INTO events ({ROW_COLUMNS}) VALUES ({', '.join('?' * 10)})"
-_SELECT: Final = f"SELECT {ROW_COLUMNS} FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
+_INSERT: Final = f"INSERT INTO events ({RECORD_COLUMNS}, checksum) VALUES ({', '.join('?' * 10)})"
+_SELECT: Final = f"SELECT {RECORD_COLUMNS}, checksum FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
-def insert(connection: apsw.Connection, rows: Iterable[Row]) -> None:
+def insert(connection: apsw.Connection, rows: Iterable[Fields]) -> None:
     """Write records."""
-    connection.executemany(_INSERT, rows)
+    connection.executemany(_INSERT, ((*row, checksum(row)) for row in rows))
+
+
+def scan(connection: apsw.Connection, after_seq: int, limit: int) -> Iterator[Record | int]:
+    """Records after `after_seq`; for one that is not what was written, its seq."""
+    for *columns, stored in connection.execute(_SELECT, (after_seq, limit)):
+        fields = cast("Fields", tuple(columns))
+        yield from_fields(fields) if checksum(fields) == stored else fields[0]
 
 
 def read_ledger(connection: apsw.Connection) -> Ledger:
     """What the numbering stands on."""
     row = connection.execute("SELECT epoch, first_seq, next_seq, checksum FROM ledger").fetchone()
-    if row is None or _ledger_checksum(row[:3]) != row[3]:
+    if row is None or checksum(row[:3]) != row[3]:
         raise JournalDamaged(
             f"journal damaged: {connection.filename} has lost count of its records; restore a"
             " backup (docs/operations.md)"
@@ -43,7 +56,7 @@ def write_ledger(connection: apsw.Connection, ledger: Ledger) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO ledger (one, epoch, first_seq, next_seq, checksum)"
         " VALUES (1, ?, ?, ?, ?)",
-        (*fields, _ledger_checksum(fields)),
+        (*fields, checksum(fields)),
     )
 
 
@@ -69,9 +82,8 @@ def read(connection: apsw.Connection, after_seq: int, limit: int, max_bytes: int
         limit = min(limit, ledger.next_seq - 1 - after_seq)
         records: list[Record] = []
         size = 0
-        for row in connection.execute(_SELECT, (after_seq, limit)):
-            record = from_row(cast("Row", row))
-            if record is None or record.seq != after_seq + len(records) + 1:
+        for record in scan(connection, after_seq, limit):
+            if isinstance(record, int) or record.seq != after_seq + len(records) + 1:
                 break
             records.append(record)
             size += len(record.tail) + len(record.raw or b"")
@@ -107,7 +119,7 @@ def change_book(connection: apsw.Connection, changes: Iterable[BookChange]) -> N
         "INSERT OR REPLACE INTO book (account, section, key, value, checksum)"
         " VALUES (?, ?, ?, ?, ?)",
         (
-            (*key, value, _book_checksum(key, value))
+            (*key, value, checksum((*key, value)))
             for key, value in latest.items()
             if value is not None
         ),
@@ -124,19 +136,11 @@ def load_book(connection: apsw.Connection, account: str) -> dict[tuple[str, str]
     rows = connection.execute(
         "SELECT section, key, value, checksum FROM book WHERE account = ?", (account,)
     )
-    for section, key, value, checksum in cast("Iterator[tuple[str, str, bytes, int]]", rows):
-        if _book_checksum((account, section, key), value) != checksum:
+    for section, key, value, stored in cast("Iterator[tuple[str, str, bytes, int]]", rows):
+        if checksum((account, section, key, value)) != stored:
             raise JournalDamaged(
                 f"journal damaged: the book of {account} ({section} {key}) is not what was"
                 " written; restore a backup (docs/operations.md)"
             )
         book[section, key] = value
     return book
-
-
-def _book_checksum(key: tuple[str, str, str], value: bytes) -> int:
-    return crc32(value, crc32("\0".join(key).encode()))
-
-
-def _ledger_checksum(fields: tuple[object, ...]) -> int:
-    return crc32(repr(fields).encode())

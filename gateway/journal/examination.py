@@ -44,6 +44,16 @@ def examine(directory: Path) -> WalFinding:
     return finding
 
 
+def check_owner(directory: Path, epoch: str) -> None:
+    """See that database and marker belong together: a WAL is not for any database."""
+    marker = read_marker(directory)
+    if marker is not None and marker.epoch != epoch:
+        raise JournalDamaged(
+            f"journal damaged: {directory / MARKER_NAME} belongs to another journal; a backup has"
+            " to be restored into an empty state directory (docs/operations.md)"
+        )
+
+
 def _check_header(database: Path, *, has_wal: bool) -> None:
     with database.open("rb") as file:
         header = file.read(_HEADER_BYTES)

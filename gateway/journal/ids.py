@@ -12,15 +12,15 @@ So ids live in three places:
 A segment goes when all its records are retired.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, cast
-from zlib import crc32
 
 import apsw
 import msgspec
 
 from gateway.errors import JournalDamaged
 from gateway.journal.id_filter import FilterTable, SegmentFilter
+from gateway.journal.records import checksum
 
 _SLICE: Final = 4_096
 """Ids moved in one transaction: a few milliseconds, and more than a group brings."""
@@ -82,15 +82,7 @@ class HeldIds:
         return found.fetchone() is not None
 
     def _load_segments(self) -> None:
-        rows = self._connection.execute(
-            "SELECT number, last_seq, filter, checksum FROM id_segments ORDER BY number"
-        )
-        for number, last_seq, bits, checksum in cast("Iterable[tuple[int, int, bytes, int]]", rows):
-            if _segment_checksum(number, last_seq, bits) != checksum:
-                raise JournalDamaged(
-                    f"journal damaged: segment {number} of the ids of {self._connection.filename}"
-                    " is not what was written; restore a backup (docs/operations.md)"
-                )
+        for number, last_seq, bits in read_segments(self._connection):
             self._segments[number] = last_seq
             self._filters.put(number, bits)
         # A crash may have cut a sealing short; it begins anew.
@@ -113,7 +105,7 @@ class HeldIds:
                 self._connection.execute(
                     "INSERT INTO id_segments (number, last_seq, filter, checksum)"
                     " VALUES (?, ?, ?, ?)",
-                    (*row, _segment_checksum(*row)),
+                    (*row, checksum(row)),
                 )
 
         def done() -> None:
@@ -159,5 +151,15 @@ class _Sealing:
         self.written = 0
 
 
-def _segment_checksum(number: int, last_seq: int, bits: bytes) -> int:
-    return crc32(bits, crc32(b"%d %d" % (number, last_seq)))
+def read_segments(connection: apsw.Connection) -> Iterator[tuple[int, int, bytes]]:
+    """Number, last seq and filter of each sealed segment, oldest first."""
+    rows = connection.execute(
+        "SELECT number, last_seq, filter, checksum FROM id_segments ORDER BY number"
+    )
+    for number, last_seq, bits, stored in cast("Iterable[tuple[int, int, bytes, int]]", rows):
+        if checksum((number, last_seq, bits)) != stored:
+            raise JournalDamaged(
+                f"journal damaged: segment {number} of the ids of {connection.filename} is not"
+                " what was written; restore a backup (docs/operations.md)"
+            )
+        yield number, last_seq, bits

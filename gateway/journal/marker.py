@@ -30,7 +30,7 @@ def read_marker(directory: Path) -> Marker | None:
         return msgspec.json.decode(path.read_bytes(), type=Marker)
     except FileNotFoundError:
         return None
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JournalDamaged(
             f"journal damaged: {path} is not what was written ({error}); if the journal itself"
             " is well (`gateway journal verify`), remove this file"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Final, cast
+from typing import Final
 from zlib import crc32
 
 import msgspec
@@ -108,11 +108,9 @@ class Prepared(msgspec.Struct, frozen=True, gc=False):
 
 _PACKER: Final = msgspec.msgpack.Encoder()
 
-ROW_COLUMNS: Final = (
-    "seq, id, kind, account, symbol, venue_symbol, received_ns, tail, raw, checksum"
-)
-Row = tuple[int, bytes, str, str, str | None, str | None, int, bytes, bytes | None, int]
-"""A record as it stands in the database, in the order of `ROW_COLUMNS`."""
+RECORD_COLUMNS: Final = "seq, id, kind, account, symbol, venue_symbol, received_ns, tail, raw"
+Fields = tuple[int, bytes, str, str, str | None, str | None, int, bytes, bytes | None]
+"""A record as it stands in the database, in the order of `RECORD_COLUMNS`."""
 
 
 def prepare(events: Sequence[Event]) -> list[Prepared]:
@@ -148,9 +146,9 @@ def to_record(seq: int, prepared: Prepared) -> Record:
     )
 
 
-def to_row(record: Record, event_id: bytes) -> Row:
-    """The record as a row, sealed with its checksum."""
-    fields = (
+def to_fields(record: Record, event_id: bytes) -> Fields:
+    """The record as columns."""
+    return (
         record.seq,
         event_id,
         record.kind.value,
@@ -161,31 +159,21 @@ def to_row(record: Record, event_id: bytes) -> Row:
         record.tail,
         record.raw,
     )
-    return (*fields, row_checksum(fields))
 
 
-def row_checksum(fields: tuple[object, ...]) -> int:
-    """CRC-32 over every column but the checksum itself, and over the lengths.
+def from_fields(fields: Fields) -> Record:
+    """The record that stood in columns whose checksum was right."""
+    seq, event_id, kind, *rest = fields
+    return Record(seq, event_id.hex(), _KINDS[kind], *rest)  # type: ignore[arg-type]  # by position
+
+
+def checksum(columns: Sequence[object]) -> int:
+    """CRC-32 over the columns of a row, their types and their lengths.
 
     A disk's rot is not an adversary: 32 bits find it, at a fifth of the price of
     a digest.
     """
-    *head, tail, raw = cast("tuple[*tuple[object, ...], bytes, bytes | None]", fields)
-    head += (len(tail), None if raw is None else len(raw))
-    crc = crc32(tail, crc32(_PACKER.encode(head)))
-    return crc if raw is None else crc32(raw, crc)
-
-
-def from_row(row: Row) -> Record | None:
-    """The record, or None when it is not what was written."""
-    try:
-        if row_checksum(row[:-1]) != row[-1]:
-            return None
-        seq, event_id, kind, *rest = row[:-1]
-        return Record(seq, event_id.hex(), _KINDS[kind], *rest)  # type: ignore[arg-type]
-    except (TypeError, ValueError, KeyError, AttributeError):
-        # Damage can turn a column into another type altogether.
-        return None
+    return crc32(_PACKER.encode(columns))
 
 
 _KINDS: Final = {kind.value: kind for kind in Kind}

@@ -67,7 +67,8 @@ MIGRATIONS: Final[tuple[str, ...]] = (
         dead_letters INTEGER NOT NULL,
         replayed INTEGER NOT NULL,
         holds_retention INTEGER NOT NULL,
-        overflow TEXT NOT NULL
+        overflow TEXT NOT NULL,
+        checksum INTEGER NOT NULL
     ) WITHOUT ROWID, STRICT;
 
     CREATE TABLE dead_letters (

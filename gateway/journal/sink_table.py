@@ -14,36 +14,41 @@ import msgspec
 
 from gateway.errors import JournalDamaged, JournalError
 from gateway.journal.records import (
-    ROW_COLUMNS,
+    RECORD_COLUMNS,
     DeadLetter,
-    Row,
+    Fields,
     SinkPosition,
-    from_row,
-    to_row,
+    checksum,
+    from_fields,
+    to_fields,
 )
 
 Outcome = Literal["delivered", "dropped"]
 
 _COLUMNS: Final = SinkPosition.__struct_fields__
 _UPSERT: Final = (
-    f"INSERT OR REPLACE INTO sinks ({', '.join(_COLUMNS)})"
-    f" VALUES ({', '.join('?' * len(_COLUMNS))})"
+    f"INSERT OR REPLACE INTO sinks ({', '.join(_COLUMNS)}, checksum)"
+    f" VALUES ({', '.join('?' * (len(_COLUMNS) + 1))})"
 )
-_LETTER_COLUMNS: Final = "sink, reason, excerpt, attempts, first_try_ns, last_try_ns"
+_LETTER_COLUMNS: Final = (
+    f"sink, reason, excerpt, attempts, first_try_ns, last_try_ns, {RECORD_COLUMNS}"
+)
+_LETTER_WORDS: Final = 6
+"""Columns that stand before the record's own."""
 
 
 def positions(connection: apsw.Connection) -> list[SinkPosition]:
     """Every sink the journal knows, by name."""
-    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM sinks ORDER BY name")
-    return [_to_position(row) for row in rows]
+    rows = connection.execute(f"SELECT {', '.join(_COLUMNS)}, checksum FROM sinks ORDER BY name")
+    return [_to_position(row) for row in rows.fetchall()]
 
 
 def find(connection: apsw.Connection, name: str) -> SinkPosition | None:
-    """One sink's position, or None when the journal has not met it."""
-    row = connection.execute(
-        f"SELECT {', '.join(_COLUMNS)} FROM sinks WHERE name = ?", (name,)
-    ).fetchone()
-    return None if row is None else _to_position(row)
+    """One sink's position, or None when the journal has not met it.
+
+    Looks at all of them: one whose name has rotted must not pass for a new one.
+    """
+    return next((each for each in positions(connection) if each.name == name), None)
 
 
 def require(connection: apsw.Connection, name: str) -> SinkPosition:
@@ -56,7 +61,12 @@ def require(connection: apsw.Connection, name: str) -> SinkPosition:
 
 def save(connection: apsw.Connection, position: SinkPosition) -> SinkPosition:
     """Write a position, and give it back."""
-    connection.execute(_UPSERT, msgspec.structs.astuple(position))
+    # SQLite has no truth values: what is checked is what will be read.
+    columns = tuple(
+        int(value) if isinstance(value, bool) else value
+        for value in msgspec.structs.astuple(position)
+    )
+    connection.execute(_UPSERT, (*columns, checksum(columns)))
     return position
 
 
@@ -92,21 +102,21 @@ def forget(connection: apsw.Connection, name: str) -> int:
 
 def add_dead_letters(connection: apsw.Connection, letters: Sequence[DeadLetter]) -> None:
     """Keep refused events, each with its own copy."""
-    connection.executemany(
-        f"INSERT INTO dead_letters ({_LETTER_COLUMNS}, {ROW_COLUMNS})"
-        f" VALUES ({', '.join('?' * 16)})",
+    rows = [
         (
-            (
-                letter.sink,
-                letter.reason,
-                letter.excerpt,
-                letter.attempts,
-                letter.first_try_ns,
-                letter.last_try_ns,
-                *to_row(letter.record, bytes.fromhex(letter.record.id)),
-            )
-            for letter in letters
-        ),
+            letter.sink,
+            letter.reason,
+            letter.excerpt,
+            letter.attempts,
+            letter.first_try_ns,
+            letter.last_try_ns,
+            *to_fields(letter.record, bytes.fromhex(letter.record.id)),
+        )
+        for letter in letters
+    ]
+    connection.executemany(
+        f"INSERT INTO dead_letters ({_LETTER_COLUMNS}, checksum) VALUES ({', '.join('?' * 16)})",
+        [(*row, checksum(row)) for row in rows],
     )
 
 
@@ -116,11 +126,11 @@ def dead_letters(
     """Dead letters with a number above `after`, oldest first."""
     where, bindings = ("sink = ? AND", (sink, after, limit)) if sink else ("", (after, limit))
     rows = connection.execute(
-        f"SELECT number, {_LETTER_COLUMNS}, {ROW_COLUMNS} FROM dead_letters"
+        f"SELECT number, {_LETTER_COLUMNS}, checksum FROM dead_letters"
         f" WHERE {where} number > ? ORDER BY number LIMIT ?",
         bindings,
     )
-    return [_to_letter(row) for row in rows]
+    return [_to_letter(row) for row in rows.fetchall()]
 
 
 def resolve_dead_letters(
@@ -143,33 +153,19 @@ def resolve_dead_letters(
 
 
 def _to_position(row: tuple[object, ...]) -> SinkPosition:
-    try:
-        position = msgspec.convert(
-            dict(zip(_COLUMNS, row, strict=True)), SinkPosition, strict=False
-        )
-    except msgspec.ValidationError as error:
-        raise JournalDamaged(f"journal damaged: position of sink {row[0]!r}: {error}") from error
-    settled = position.delivered + position.filtered + position.dropped + position.dead_letters
-    counts = msgspec.structs.astuple(position)[2:9]
-    if position.cursor - position.start_seq != settled or min(counts) < 0:
+    *columns, stored = row
+    if checksum(columns) != stored:
         raise JournalDamaged(
-            f"journal damaged: the counts of sink {position.name!r} do not add up to its position"
+            f"journal damaged: the position of sink {row[0]!r} is not what was written; restore a"
+            " backup (docs/operations.md)"
         )
-    return position
+    return msgspec.convert(dict(zip(_COLUMNS, columns, strict=True)), SinkPosition, strict=False)
 
 
 def _to_letter(row: tuple[object, ...]) -> DeadLetter:
-    number, sink, reason, excerpt, attempts, first_try_ns, last_try_ns, *columns = row
-    record = from_row(cast("Row", tuple(columns)))
-    if record is None:
+    number, *columns, stored = row
+    if checksum(columns) != stored:
         raise JournalDamaged(f"journal damaged: dead letter {number} is not what was written")
-    return DeadLetter(
-        number=cast("int", number),
-        sink=cast("str", sink),
-        record=record,
-        reason=cast("str", reason),
-        excerpt=cast("str", excerpt),
-        attempts=cast("int", attempts),
-        first_try_ns=cast("int", first_try_ns),
-        last_try_ns=cast("int", last_try_ns),
-    )
+    words = dict(zip(_LETTER_COLUMNS.split(", "), columns[:_LETTER_WORDS], strict=False))
+    record = from_fields(cast("Fields", tuple(columns[_LETTER_WORDS:])))
+    return msgspec.convert({**words, "number": number, "record": record}, DeadLetter)

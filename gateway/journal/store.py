@@ -14,9 +14,9 @@ import msgspec
 from gateway.contracts.sink import Record
 from gateway.errors import GatewayError
 from gateway.journal import event_table
-from gateway.journal.database import our_errors
+from gateway.journal.database import let_go, our_errors
 from gateway.journal.ids import HeldIds
-from gateway.journal.records import BookChange, Ledger, Prepared, Row, to_record, to_row
+from gateway.journal.records import BookChange, Fields, Ledger, Prepared, to_fields, to_record
 
 _CHECKPOINT_PAGES: Final = 1_000
 """SQLite's own default; longer WALs make neither commits nor checkpoints faster."""
@@ -46,7 +46,7 @@ class Transaction:
         self._next_seq = ledger.next_seq
         self._ids = ids
         self.new_ids: Final[set[bytes]] = set()
-        self._rows: list[Row] = []
+        self._rows: list[Fields] = []
         self._book: list[BookChange] = []
 
     def add(self, addition: Addition) -> tuple[int | None, ...]:
@@ -69,7 +69,7 @@ class Transaction:
             return None
         record = to_record(self._next_seq, prepared)
         self.records.append(record)
-        self._rows.append(to_row(record, prepared.id))
+        self._rows.append(to_fields(record, prepared.id))
         self.new_ids.add(prepared.id)
         self._next_seq += 1
         return record.seq
@@ -148,9 +148,7 @@ class Store:
 
     def abandon(self) -> None:
         """Let go after a failure, without another write: recovery at the next start tells."""
-        with suppress(apsw.Error):
-            self._connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
-            self._connection.close(True)
+        let_go(self._connection)
 
     def _shrink(self) -> bool:
         """Give free pages back to the file system, a few at a time."""

@@ -1,4 +1,3 @@
-# ruff: noqa: S608 - the statements are put together from constants
 """The full check of a journal: every record, every id, every count.
 
 Too slow for a start, so it is a command. It goes on after a finding, since a
@@ -16,9 +15,9 @@ import msgspec
 from gateway.errors import JournalDamaged
 from gateway.journal import event_table, sink_table
 from gateway.journal.database import DATABASE_NAME, connect_reader, our_errors
-from gateway.journal.examination import examine
+from gateway.journal.examination import check_owner, examine
+from gateway.journal.ids import read_segments
 from gateway.journal.lock import is_held
-from gateway.journal.records import ROW_COLUMNS, Row, from_row
 
 _MOST_REPORTED: Final = 20
 """A rotten page spoils hundreds of records; the first findings tell as much as all."""
@@ -44,6 +43,7 @@ def verify(directory: Path) -> Verdict:
         with our_errors():
             connection = connect_reader(directory / DATABASE_NAME)
             ledger = event_table.read_ledger(connection)
+        check_owner(directory, ledger.epoch)
     except JournalDamaged as damage:
         return Verdict(0, (str(damage),))
     try:
@@ -65,15 +65,14 @@ def _findings(connection: apsw.Connection) -> Iterator[str]:
 def _records(connection: apsw.Connection) -> Iterator[str]:
     """Each record is what was written, and none is missing."""
     expected = event_table.read_ledger(connection).first_seq
-    while rows := connection.execute(
-        f"SELECT {ROW_COLUMNS} FROM events WHERE seq >= ? ORDER BY seq LIMIT ?", (expected, _STEP)
-    ).fetchall():
-        for row in cast("list[Row]", rows):
-            if row[0] != expected:
-                yield f"records {expected} to {row[0] - 1} are missing"
-            if from_row(row) is None:
-                yield f"record {row[0]} is not what was written"
-            expected = row[0] + 1
+    while records := list(event_table.scan(connection, expected - 1, _STEP)):
+        for record in records:
+            seq = record if isinstance(record, int) else record.seq
+            if seq != expected:
+                yield f"records {expected} to {seq - 1} are missing"
+            if isinstance(record, int):
+                yield f"record {seq} is not what was written"
+            expected = seq + 1
     next_seq = event_table.read_ledger(connection).next_seq
     if expected < next_seq:
         yield f"records {expected} to {next_seq - 1} are missing"
@@ -82,8 +81,7 @@ def _records(connection: apsw.Connection) -> Iterator[str]:
 def _ids(connection: apsw.Connection) -> Iterator[str]:
     """The ids of sealed records can be found."""
     after = 0
-    segments = connection.execute("SELECT number, last_seq FROM id_segments ORDER BY number")
-    for number, last_seq in cast("list[tuple[int, int]]", segments.fetchall()):
+    for number, last_seq, _ in read_segments(connection):
         lost = connection.execute(
             "SELECT seq FROM events WHERE seq > ? AND seq <= ? AND NOT EXISTS"
             " (SELECT 1 FROM sealed_ids WHERE segment = ? AND sealed_ids.id = events.id)",
