@@ -3,13 +3,17 @@
 The first half is the model of `gateway status --json`.
 """
 
+from typing import Final
+
 import msgspec
 
 from gateway.accounts.status import AccountStatus
 from gateway.delivery.status import SinkStatus
 from gateway.events.model import Balance, Kind, Order, Position, StreamReason
-from gateway.events.times import Timestamp
+from gateway.events.times import Timestamp, to_datetime
 from gateway.journal.records import JournalStatus
+
+EXAMPLE_TIME: Final = "2026-11-02T08:00:00Z"
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -163,6 +167,19 @@ class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """Inclusive; the newest event when left out."""
     dry_run: bool = False
     """Count only."""
+
+    def __post_init__(self) -> None:
+        """Refuse what is neither a seq nor a time."""
+        for name, bound in (("from", self.start), ("to", self.end)):
+            if isinstance(bound, str) and not _is_time(bound):
+                raise ValueError(f"`{name}`: expected a seq, or a time such as {EXAMPLE_TIME}")
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return to_datetime(Timestamp(text)).tzinfo is not None
+    except ValueError:
+        return False
 
 
 class ProblemView(msgspec.Struct, frozen=True, kw_only=True):

@@ -16,6 +16,12 @@ SINK_COLUMNS: Final = (
     "SINK", "TYPE", "STATE", "PENDING", "DELIVERED", "FILTERED", "DROPPED", "DEAD LETTERS",
 )  # fmt: skip
 
+EXPENDABLE: Final = ("RECONNECTS", "VENUE", "FILTERED", "LAST EVENT", "FOR", "TYPE", "EVENTS")
+"""What a narrow terminal can do without, least important first."""
+
+Table = tuple[Sequence[str], Sequence[Sequence[str]]]
+"""A header and its rows."""
+
 _SECOND_NS: Final = 1_000_000_000
 _UNITS: Final = (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1))
 
@@ -24,9 +30,10 @@ def headline(status: Status, now_ns: int) -> str:
     """Which gateway, for how long, and its journal."""
     gateway, journal = status.gateway, status.journal
     state = "ready" if gateway.ready else "not ready"
+    held = f"{journal.first_seq:,} to {journal.last_seq:,}"
     return (
         f"{gateway.name} {gateway.version}, up {span(gateway.started, now_ns)}, {state};"
-        f" journal {journal.first_seq:,} to {journal.last_seq:,},"
+        f" journal {held if journal.last_seq >= journal.first_seq else 'empty'},"
         f" {size(journal.bytes)}, {size(journal.free_bytes)} free"
     )
 
@@ -59,12 +66,28 @@ def sink_row(name: str, sink: SinkStatus) -> tuple[str, ...]:
 
 def align(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with columns as wide as their widest cell."""
-    table = [header, *rows]
-    widths = [max(len(row[column]) for row in table) for column in range(len(header))]
+    widths = _widths(header, rows)
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in table
+        for row in (header, *rows)
     ]
+
+
+def fit(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Table:
+    """The table without expendable columns, as far as it takes to fit into `width`."""
+    for name in EXPENDABLE:
+        widths = _widths(header, rows)
+        if sum(widths) + 2 * len(widths) <= width:
+            break
+        if name in header:
+            gone = header.index(name)
+            header = [cell for at, cell in enumerate(header) if at != gone]
+            rows = [[cell for at, cell in enumerate(row) if at != gone] for row in rows]
+    return header, rows
+
+
+def _widths(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(len(row[column]) for row in (header, *rows)) for column in range(len(header))]
 
 
 def span(since: Timestamp, now_ns: int) -> str:

@@ -1,6 +1,7 @@
 """`gateway top`: a live screen of accounts, sinks, rates and gaps."""
 
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 import click
@@ -13,13 +14,14 @@ from gateway.cli.status_text import (
     ACCOUNT_COLUMNS,
     SINK_COLUMNS,
     account_row,
+    fit,
     headline,
     sink_row,
 )
 from gateway.errors import ExtraMissing, GatewayError
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
     from rich.table import Table
 
 _COLOURS: Final = {
@@ -41,11 +43,12 @@ def command(every: float, once: bool) -> None:
         raise ExtraMissing(
             "`gateway top` needs rich: pip install 'exchange-event-gateway[top]'"
         ) from None
-    screen = Screen(control_client())
+    console = Console()
+    screen = Screen(control_client(), console)
     if once:
-        Console().print(screen.draw())
+        console.print(screen.draw())
         return
-    with Live(screen.draw(), screen=True, auto_refresh=False) as live:
+    with Live(screen.draw(), console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:
                 time.sleep(max(0.1, every))
@@ -57,8 +60,9 @@ def command(every: float, once: bool) -> None:
 class Screen:
     """What is on the screen; remembers the last look to tell rates."""
 
-    def __init__(self, client: ControlClient) -> None:
+    def __init__(self, client: ControlClient, console: "Console") -> None:
         self._client = client
+        self._console = console
         self._before: tuple[int, Status] | None = None
 
     def draw(self) -> "RenderableType":
@@ -91,16 +95,24 @@ class Screen:
         )
 
     def _accounts(self, status: Status, rates: dict[str, float], now_ns: int) -> "Table":
-        table = _table(*ACCOUNT_COLUMNS, "EVENTS/S")
-        for name, account in status.accounts.items():
-            cells = account_row(name, account, now_ns)
-            table.add_row(*_coloured(cells), f"{rates.get(name, 0):.1f}")
-        return table
+        rows = [
+            (*account_row(name, account, now_ns), f"{rates.get(name, 0):.1f}")
+            for name, account in status.accounts.items()
+        ]
+        return self._table((*ACCOUNT_COLUMNS, "EVENTS/S"), rows)
 
     def _sinks(self, status: Status) -> "Table":
-        table = _table(*SINK_COLUMNS)
-        for name, sink in status.sinks.items():
-            table.add_row(*_coloured(sink_row(name, sink)))
+        return self._table(SINK_COLUMNS, [sink_row(*each) for each in status.sinks.items()])
+
+    def _table(self, header: Sequence[str], rows: Sequence[Sequence[str]]) -> "Table":
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        header, rows = fit(header, rows, self._console.width)
+        for name in header:
+            table.add_column(name, no_wrap=True)
+        for row in rows:
+            table.add_row(*_coloured(row))
         return table
 
     def _rates(self, now_ns: int, status: Status) -> dict[str, float]:
@@ -118,15 +130,6 @@ class Screen:
         return rates
 
 
-def _table(*columns: str) -> "Table":
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    return table
-
-
-def _coloured(cells: tuple[str, ...]) -> list[str]:
+def _coloured(cells: Sequence[str]) -> list[str]:
     """Cells as rich markup; names and words are ours, so nothing in them is markup."""
     return [f"[{_COLOURS[cell]}]{cell}[/]" if cell in _COLOURS else cell for cell in cells]

@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Final
 
-import trio
-
 from gateway.admin.house import House
 from gateway.admin.messages import Problem, Reply, json_reply
 from gateway.admin.model import Done, ReloadResult, ReplayOrder
@@ -35,11 +33,17 @@ class OrderAnswers:
 
     def __init__(self, house: House) -> None:
         self._house = house
-        self._reloading = trio.Lock()
 
     def routes(self) -> list[Route]:
         """What this answers."""
         house = self._house
+        simple = (
+            ("accounts", "reconnect", house.reconnect, "Replace its connections", "reconnecting"),
+            ("accounts", "recover", house.recover, "Read by REST what was missed", "recovering"),
+            ("sinks", "pause", house.pause, "Stop delivering; its place stays", "paused"),
+            ("sinks", "resume", house.resume, "Deliver again", "delivering again"),
+            ("sinks", "forget", house.forget, "Drop its place and dead letters", "forgotten"),
+        )
         return [
             Route(
                 method="POST",
@@ -49,11 +53,7 @@ class OrderAnswers:
                 gives=ReloadResult,
                 problems=(HTTPStatus.UNPROCESSABLE_ENTITY,),
             ),
-            self._simple("accounts", "reconnect", house.reconnect, "Replace its connections"),
-            self._simple("accounts", "recover", house.recover, "Read by REST what was missed"),
-            self._simple("sinks", "pause", house.pause, "Stop delivering; its place stays"),
-            self._simple("sinks", "resume", house.resume, "Deliver again"),
-            self._simple("sinks", "forget", house.forget, "Drop its place and its dead letters"),
+            *(self._simple(*row) for row in simple),
             Route(
                 method="POST",
                 path="/api/v1/sinks/{name}/replay",
@@ -65,7 +65,7 @@ class OrderAnswers:
             ),
         ]
 
-    def _simple(self, group: str, verb: str, order: Order, summary: str) -> Route:
+    def _simple(self, group: str, verb: str, order: Order, summary: str, done: str) -> Route:
         async def answer(call: Call) -> Reply:
             name = call.names["name"]
             try:
@@ -74,7 +74,7 @@ class OrderAnswers:
                 audit(call, f"{group} {verb}", name, result=str(error))
                 raise
             audit(call, f"{group} {verb}", name)
-            return json_reply(Done(message=f"{group.removesuffix('s')} {name}: {verb} done"))
+            return json_reply(Done(message=f"{group.removesuffix('s')} {name}: {done}"))
 
         return Route(
             method="POST",
@@ -86,8 +86,7 @@ class OrderAnswers:
         )
 
     async def _reload(self, call: Call) -> Reply:
-        async with self._reloading:
-            result = await self._house.reload()
+        result = await self._house.reload()
         audit(call, "reload", result="done" if result.ok else result.message)
         if not result.ok:
             raise Problem(

@@ -277,6 +277,8 @@ async def test_replay_takes_a_range_and_can_only_count(served: Served, client: C
         (b"[" * 60_000, "application/json", 400),
         (b'{"from": 5, "to": 4}', "application/json", 400),
         (b'{"from": 5, "too": 4}', "application/json", 400),
+        (b'{"from": "yesterday"}', "application/json", 400),
+        (b'{"from": 5, "to": "2026-11-02T08:00:00"}', "application/json", 400),  # of which zone?
         (b'{"from": 5}', "text/plain", 415),
         (b"x" * 70_000, "application/json", 413),
     ],
