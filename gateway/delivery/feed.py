@@ -80,17 +80,27 @@ class Feed:
 
     async def _fill(self, draft: "_Draft") -> None:
         while not draft.full:
-            if not self._ahead or self._ahead[0].seq != draft.to_seq + 1:
-                self._ahead = deque(await self._journal.read(draft.to_seq, READ_RECORDS))
-            if not self._ahead:
+            next_seq = await self._look_ahead(draft.to_seq)
+            if next_seq is None:
                 return
-            if self._ahead[0].seq != draft.to_seq + 1:
-                if draft.begun:
-                    return
-                raise Overtaken(self._ahead[0].seq)
+            if next_seq != draft.to_seq + 1:
+                if not draft.begun:
+                    raise Overtaken(next_seq)
+                draft.complete = True  # the next batch begins behind the hole
+                return
             while self._ahead and not draft.full:
                 record = self._ahead.popleft()
                 draft.add(record, self.item(record))
+
+    async def _look_ahead(self, after_seq: int) -> int | None:
+        """The seq with which the journal goes on behind `after_seq`; None at its end."""
+        if not self._ahead or self._ahead[0].seq != after_seq + 1:
+            last_seq = self._journal.last_seq
+            self._ahead = deque(await self._journal.read(after_seq, READ_RECORDS))
+            if not self._ahead:
+                # Retention may have taken everything that there was.
+                return last_seq + 1 if last_seq > after_seq else None
+        return self._ahead[0].seq
 
 
 class _Draft:
@@ -102,6 +112,8 @@ class _Draft:
         self.items: list[Item] = []
         self.begun_at: float | None = None
         self.first_item_at: float | None = None
+        self.complete = False
+        """Nothing can be added, though it is not full."""
         self._bytes = 0
         self._max_items = max_items
 
@@ -112,7 +124,8 @@ class _Draft:
     @property
     def full(self) -> bool:
         return (
-            len(self.items) >= self._max_items
+            self.complete
+            or len(self.items) >= self._max_items
             or self._bytes >= MAX_BATCH_BYTES
             or self.to_seq - self.after_seq >= MAX_SCAN_RECORDS
         )

@@ -1,10 +1,12 @@
 """A delivery on a journal in memory, in virtual time."""
 
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 
 from gateway.delivery import Delivery, SinkStatus, open_delivery
@@ -87,3 +89,12 @@ def adds_up(status: SinkStatus) -> bool:
     """The promise about every sink at any moment."""
     settled = status.delivered + status.filtered + status.dropped + status.dead_letters
     return status.recorded == settled + status.pending and status.pending >= 0
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet() -> Iterator[None]:
+    """Thousands of faults make thousands of log lines; happenings are counted all the same."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
+    yield
+    structlog.configure(**before)

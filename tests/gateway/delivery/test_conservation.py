@@ -208,7 +208,7 @@ ACTS: dict[str, Callable[[History, int], Awaitable[None]]] = {
 }  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(steps=histories)
 def test_nothing_is_unaccounted_for(steps: list[tuple[str, int]]):
     """Whatever happens to a sink, its counts add up, and in the end nothing is missing."""

@@ -288,6 +288,44 @@ async def test_events_that_retention_removed_are_counted(
     assert adds_up(status)
 
 
+async def test_a_hole_ends_the_batch_before_it(
+    house: House, delivery: Delivery, autojump_clock: object
+):
+    """Retention that removes what follows a batch in the making does not stall it."""
+    peer = MemoryPeer()
+    await delivery.start(memory_sink(peer, accounts=("other",)))
+    await house.append(5)
+    await trio.sleep(0.1)
+    await house.append(5)
+    house.journal.overflow("desk", 8)
+    house.journal.retire(9)
+    await house.append(1, account="other")
+    await until(lambda: delivery.status()["desk"].pending == 0)
+    status = delivery.status()["desk"]
+
+    assert peer.seqs == [11]
+    assert adds_up(status)
+
+
+async def test_a_journal_emptied_by_retention(
+    house: House, delivery: Delivery, autojump_clock: object
+):
+    """A sink that lost everything there was waits for the next event."""
+    peer = MemoryPeer()
+    await delivery.start(memory_sink(peer))
+    delivery.pause("desk")
+    await house.append(5)
+    house.journal.overflow("desk", 5)
+    house.journal.retire(6)
+    delivery.resume("desk")
+    await trio.sleep(10)
+    await house.append(1)
+    await until(lambda: delivery.status()["desk"].delivered == 1)
+
+    assert peer.seqs == [6]
+    assert adds_up(delivery.status()["desk"])
+
+
 async def test_a_batch_that_retention_passed_still_counts_as_delivered(
     house: House, delivery: Delivery, autojump_clock: object
 ):
