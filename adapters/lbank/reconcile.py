@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from adapters.lbank.normalise import ratio, remaining
 from gateway.contracts.told import ZERO_MARK, KnownOrder, Mark, Reconciled, ToldFill, ToldOrder
-from gateway.events.model import Order, OrderStatus
+from gateway.events.model import Order, OrderStatus, OrderType
 from gateway.events.numbers import (
     CONTEXT,
     NumberError,
@@ -56,13 +56,15 @@ def _completed(old: Order, told: ToldOrder) -> Order:
     if filled is None:
         filled = _filled_by_trade(old, told, quantity)
         average = _average_by_trade(old, filled, told.trade)
-    return replace(
+    order = replace(
         new,
         **carried,
         filled_quantity=filled,
         remaining_quantity=remaining(quantity, filled),
         average_price=average,
     )
+    # The form of 2019 tells the market's price for a market order, but not that it is one.
+    return replace(order, price=None) if order.type is OrderType.MARKET else order
 
 
 def _filled_by_trade(

@@ -107,9 +107,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def _pair_problems(key: str, pairs: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for pair in pairs:
+    for index, pair in enumerate(pairs):
         if not _PAIR.fullmatch(pair):
-            yield key, f"{pair!r} is no pair as LBank writes it, for example eth_btc"
+            yield f"{key}[{index}]", f"{pair!r} is no pair as LBank writes it, for example eth_btc"
 
 
 def _url_problems(key: str, url: str, schemes: tuple[str, ...]) -> Iterator[tuple[str, str]]:

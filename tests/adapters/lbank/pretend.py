@@ -192,6 +192,7 @@ class MemoryOutlet:
 
     def __init__(self) -> None:
         self.told: list[Told] = []
+        self._heard = trio.Event()
         self.frames = 0
         self.proofs = 0
         self.renewals: list[bool] = []
@@ -201,6 +202,13 @@ class MemoryOutlet:
     async def hear(self, told: Sequence[Told], received_ns: int) -> None:
         await trio.lowlevel.checkpoint()
         self.told += told
+        self._heard.set()
+        self._heard = trio.Event()
+
+    async def wait_until(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition` holds after something was heard."""
+        while not condition():
+            await self._heard.wait()
 
     def frames_read(self, count: int, received_ns: int) -> None:
         self.frames += count
