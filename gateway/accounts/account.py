@@ -66,7 +66,6 @@ class Account:
         self.reconnects = 0
         self.agreed_ns: int | None = None
         """When a periodic check last agreed with the book."""
-        self.last_push_ns: int | None = None
         self._events = 0
         self._last_frame_ns = 0
         self._last_event_ns = 0
@@ -91,7 +90,7 @@ class Account:
             self.cells.append_wait.inc(trio.current_time() - began)
         news = self.book.apply(told, heard)
         ticket = self.record(news.events, news.changes)
-        self._count(news, heard)
+        self._count(news)
         return news, ticket
 
     def record(self, events: Sequence[Event], changes: Sequence[BookChange]) -> Ticket:
@@ -114,9 +113,7 @@ class Account:
             return at_ns
         return at_ns + int(offset * 1e9)
 
-    def _count(self, news: News, heard: Heard) -> None:
-        if heard.as_of_ns is None and news.events:
-            self.last_push_ns = heard.received_ns
+    def _count(self, news: News) -> None:
         self.cells.stale.inc(news.stale)
         self.cells.duplicates.inc(news.duplicate)
         for reason in news.unrecognized:

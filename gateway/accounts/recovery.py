@@ -145,11 +145,12 @@ class Recovery:
     # --- the four readings ------------------------------------------------------
 
     async def _read_snapshot(self) -> None:
+        began_ns = self._account.clock.now_ns()
         reading = Reading(self._account, Origin.SNAPSHOT, None)
         result = await self._attempt(Purpose.SNAPSHOT, None, reading)
         if result is not None:
             self._account.coverage.begin()
-            self._note_agreement()
+            self._account.agreed_ns = began_ns
             self._account.show_state()
 
     async def _read_gap(self) -> None:
@@ -159,6 +160,7 @@ class Recovery:
         if self._gap_met_at is None:
             self._gap_met_at = trio.current_time()
         account.show_state()
+        began_ns = account.clock.now_ns()
         reading = Reading(account, Origin.RECOVERY, gap.since_ns)
         self._gap_finds.append(reading)
         result = await self._attempt(Purpose.GAP, gap.since_ns, reading)
@@ -166,6 +168,7 @@ class Recovery:
             return
         if result is not None:
             await self._close_gap(reading, result)
+            account.agreed_ns = began_ns
         elif not gap.given_up and trio.current_time() - self._gap_met_at > GIVE_UP_SECONDS:
             await self._give_up()
 
@@ -190,7 +193,6 @@ class Recovery:
         )
         self._gap_met_at = None
         self._gap_finds.clear()
-        self._note_agreement()
 
     async def _give_up(self) -> None:
         self._settle(
@@ -234,7 +236,7 @@ class Recovery:
     async def _check(self) -> None:
         """Compare REST with the book; disagreement means that pushes are missing."""
         account = self._account
-        since_ns = self._last_agreement_ns()
+        began_ns, since_ns = account.clock.now_ns(), self._last_agreement_ns()
         comparison = _Comparison(account, since_ns)
         result = await self._attempt(Purpose.CHECK, since_ns, comparison)
         if result is None:
@@ -244,7 +246,8 @@ class Recovery:
             await trio.sleep(GRACE_SECONDS)
             missing = self._missing(comparison)
         if not missing:
-            self._note_agreement()
+            # What happened while it was read is the next one's to confirm.
+            account.agreed_ns = began_ns
             return
         happenings.CHECK_DISAGREED.emit(account=account.name, rows=len(missing))
         account.coverage.open_gap(
@@ -308,9 +311,9 @@ class Recovery:
         return sum([await reading.recovered() for reading in self._gap_finds])
 
     def _last_agreement_ns(self) -> int:
-        """The last push or the last check that agreed: what a dead subscription leaves us."""
-        account = self._account
-        return max(account.last_push_ns or 0, account.agreed_ns or 0) or account.coverage.life_ns
+        """The last reading that agreed: all that is certain when a subscription is in doubt.
 
-    def _note_agreement(self) -> None:
-        self._account.agreed_ns = self._account.clock.now_ns()
+        A later push proves only itself: another topic, or the push before it, may
+        have been lost all the same.
+        """
+        return self._account.agreed_ns or self._account.coverage.life_ns

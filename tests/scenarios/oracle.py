@@ -224,7 +224,7 @@ class _Account:
                 spans.append((_time(stream["since"]), until))
                 opened = None
         if opened is not None:
-            spans.append((opened, datetime.max.replace(tzinfo=UTC)))
+            spans.append((opened, datetime.max.replace(tzinfo=UTC) - 2 * EDGE))
         return spans
 
     def _note(self, what: str, text: str) -> None:
