@@ -1,6 +1,5 @@
 """A small HTTP/1.1 server side: one connection, request after request, by h11."""
 
-from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import unquote
 
@@ -26,16 +25,13 @@ class HttpConnection:
         self.stream = stream
         self._h11 = h11.Connection(h11.SERVER)
 
-    async def requests(self) -> AsyncIterator[Request]:
-        """Each request in turn; ends when the client leaves or asks for an upgrade."""
-        while True:
-            request = await self._read_request()
-            if request is None:
-                return
-            yield request
-            if self._h11.our_state is not h11.DONE or self._h11.their_state is not h11.DONE:
-                return
+    async def next_request(self) -> Request | None:
+        """The next request; None once the client leaves or wants no more."""
+        if self._h11.our_state is h11.DONE and self._h11.their_state is h11.DONE:
             self._h11.start_next_cycle()
+        if self._h11.our_state is not h11.IDLE:
+            return None
+        return await self._read_request()
 
     async def answer(self, reply: Reply) -> None:
         """Send a whole answer."""

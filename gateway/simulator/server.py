@@ -52,7 +52,7 @@ class Server:
         broken = (trio.BrokenResourceError, trio.ClosedResourceError)
         try:
             with contextlib.suppress(*broken):
-                async for request in http.requests():
+                while request := await http.next_request():
                     if request.headers.get("upgrade", "").lower() == "websocket":
                         await self._upgrade(http, request)
                         return
@@ -122,41 +122,45 @@ class Server:
         await self._talk(http, request)
 
     async def _talk(self, http: HttpConnection, request: Request) -> None:
-        offer = request.headers.get("sec-websocket-extensions", "")
-        deflate = self._scenario.deflate and "permessage-deflate" in offer
         extension = PerMessageDeflate()
+        agreed = self._agree_on_deflate(request, extension)
         self._audience.met += 1
         connection = ClientConnection(
             self._audience.met,
             http.stream,
-            Connection(ConnectionType.SERVER, [extension] if deflate else []),
+            Connection(ConnectionType.SERVER, [extension]),
             self._faults,
-            deflate=deflate,
+            deflate=agreed is not None,
             answer_pings=self._scenario.answer_pings,
         )
         session = self._venue.admit(request, connection)
         if isinstance(session, Reply):
             await http.answer(session)
             return
-        headers = _upgrade_headers(request)
-        if deflate:
-            agreed = extension.accept(offer)
-            headers.append(("Sec-WebSocket-Extensions", f"permessage-deflate; {agreed}"))
-        early = await http.switch_protocols(headers)
+        early = await http.switch_protocols(_upgrade_headers(request, agreed))
         self._audience.enter(connection)
         try:
             await connection.serve(session, early)
         finally:
             self._audience.leave(connection)
 
+    def _agree_on_deflate(self, request: Request, extension: PerMessageDeflate) -> str | None:
+        """The answer to an offer of permessage-deflate; None for no compression."""
+        offer = request.headers.get("sec-websocket-extensions", "")
+        if not self._scenario.deflate or "permessage-deflate" not in offer:
+            return None
+        parameters = extension.accept(offer)
+        return f"permessage-deflate; {parameters}" if parameters else "permessage-deflate"
 
-def _upgrade_headers(request: Request) -> list[tuple[str, str]]:
+
+def _upgrade_headers(request: Request, deflate: str | None) -> list[tuple[str, str]]:
     key = request.headers.get("sec-websocket-key", "").encode()
-    return [
+    headers = [
         ("Upgrade", "websocket"),
         ("Connection", "Upgrade"),
         ("Sec-WebSocket-Accept", generate_accept_token(key).decode()),
     ]
+    return headers if deflate is None else [*headers, ("Sec-WebSocket-Extensions", deflate)]
 
 
 async def _wait_until_client_leaves(stream: trio.abc.Stream) -> None:
