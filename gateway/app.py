@@ -28,6 +28,7 @@ from gateway.telemetry.happenings import Happening, Level
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.keepalive import every
 from gateway.wire.limits import HostGate
+from gateway.wire.resolver import install_resolver
 
 PROBE_SECONDS: Final = 1.0
 """How often the loop's lag is measured."""
@@ -63,6 +64,7 @@ async def open_gateway(
     `path` is the file that a reload reads again. Setting `hurry` cuts the draining
     of the sinks short. What could not be delivered waits for the next start.
     """
+    install_resolver()
     STARTING.emit(version=__version__, name=config.name, state_dir=str(config.state_dir))
     for warning in config.warnings:
         CONFIG_WARNING.emit(warning=str(warning))
