@@ -118,7 +118,6 @@ class ClientConnection:
 
     async def serve(self, session: Session, early: bytes) -> None:
         """Talk until the client leaves, the venue closes, or the connection is cut."""
-        self.session = session
         with self._scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._write)

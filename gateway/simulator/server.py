@@ -137,9 +137,11 @@ class Server:
         if isinstance(session, Reply):
             await http.answer(session)
             return
-        early = await http.switch_protocols(_upgrade_headers(request, agreed))
+        connection.session = session
+        # Before the client can know that it is let in: what happens from then on is pushed.
         self._audience.enter(connection)
         try:
+            early = await http.switch_protocols(_upgrade_headers(request, agreed))
             await connection.serve(session, early)
         finally:
             self._audience.leave(connection)
