@@ -18,6 +18,9 @@ from gateway.events.model import Kind
 EVENT_STREAM: Final = "text/event-stream"
 COMMENT_SECONDS: Final = 15
 """A quiet stream says something this often, so that proxies and readers know it lives."""
+BREATH_SECONDS: Final = 0.1
+"""A reader gets at most ten pieces a second: with hundreds of them, a wake-up of each
+for every commit would leave the loop no time for anything else."""
 PAGE_DEFAULT, PAGE_LIMIT = 100, 1000
 SCAN_LIMIT: Final = 20_000
 """Events that one request looks through for those that its filters want."""
@@ -138,6 +141,8 @@ class _Follower:
             records = await self._journal.read(self._cursor, _STEP)
             if records:
                 await self._send(outbox, records)
+                if len(records) < _STEP:  # it has caught up
+                    await trio.sleep(BREATH_SECONDS)
             if trio.current_time() >= self._comment_at:
                 await self._say(outbox, self._sign_of_life())
             if not records:
