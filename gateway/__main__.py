@@ -9,8 +9,7 @@ import signal
 # "reload", and must not kill a daemon that is about to read its files anyway.
 _HANGUP = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-import os  # noqa: E402 - the signal comes first
-import sys  # noqa: E402
+import sys  # noqa: E402 - the signal comes first
 from collections.abc import Iterator, Sequence  # noqa: E402
 
 import click  # noqa: E402
@@ -34,18 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except click.Abort:
         return _INTERRUPTED
-    except BrokenPipeError:
-        return _stop_writing()
     except Exception as error:  # noqa: BLE001 - the last resort: nothing leaves as a traceback
         return _explain(error)
     return code if isinstance(code, int) else ExitCode.OK
-
-
-def _stop_writing() -> int:
-    """Whoever read our output has seen enough."""
-    # The interpreter flushes stdout once more at exit, and would complain.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return ExitCode.OK
 
 
 def _explain(error: Exception) -> int:

@@ -5,7 +5,10 @@ A command is a row of `COMMANDS` and a module with a click command named
 command gets at it by `gateway.cli.options`.
 """
 
+import os
+import select
 import signal
+import sys
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
@@ -83,6 +86,18 @@ class Commands(click.Group):
             ctx.fail(f'there is no command {name!r} (did you mean "{near[0]}"?)')
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; a reader of our output that leaves is no error."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError as error:
+            if not _reader_left():
+                # click would take it for stdout's and end without a word.
+                raise RuntimeError("a broken pipe inside the gateway") from error
+            # The interpreter flushes stdout once more at exit, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 0
+
     def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write one block per section."""
         for section in dict.fromkeys(row.section for row in COMMANDS.values()):
@@ -91,6 +106,13 @@ class Commands(click.Group):
                     (name, row.help) for name, row in COMMANDS.items() if row.section == section
                 ]
                 formatter.write_dl(rows)
+
+
+def _reader_left() -> bool:
+    """Whether nobody reads our standard output any more."""
+    poll = select.poll()
+    poll.register(sys.stdout.fileno(), 0)
+    return any(event & select.POLLERR for _, event in poll.poll(0))
 
 
 def _remember_config(ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> None:
