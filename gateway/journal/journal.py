@@ -140,6 +140,9 @@ class Journal:
 
         At most `limit`; fewer when they are large; none when there is no newer one.
         """
+        after_seq = max(after_seq, self.first_seq - 1)
+        # What is on disk but not yet announced here is not there yet for anybody.
+        limit = max(min(limit, self.last_seq - after_seq), 0)
         recent = self._recent.after(after_seq, limit)
         if recent is not None:
             await trio.lowlevel.checkpoint()

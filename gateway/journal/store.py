@@ -102,6 +102,7 @@ class Store:
         self._connection = connection
         self._say_closed = say_closed
         self._wal_pages = 0
+        self._is_shrinking = False
         connection.set_wal_hook(self._note_wal)
 
     def write(self, group: Sequence[Request]) -> Written:
@@ -122,8 +123,7 @@ class Store:
         """Take one step of what keeps the journal quick and small; False when all is done."""
         with our_errors(self._connection):
             if self._wal_pages >= _CHECKPOINT_PAGES:
-                self._wal_pages = 0
-                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                self._checkpoint()
             step = self._ids.step(self.ledger.first_seq, self.ledger.next_seq - 1)
             if step is None:
                 return self._shrink()
@@ -154,10 +154,18 @@ class Store:
         """Give free pages back to the file system, a few at a time."""
         free = cast("int", self._connection.pragma("freelist_count"))
         pages = cast("int", self._connection.pragma("page_count"))
-        if free <= max(_SPARE_PAGES, pages // _SPARE_SHARE):
-            return False
-        self._connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
-        return True
+        if free > max(_SPARE_PAGES, pages // _SPARE_SHARE):
+            self._connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
+            self._is_shrinking = True
+        elif self._is_shrinking:
+            # Only a checkpoint makes the file itself shorter.
+            self._checkpoint()
+            self._is_shrinking = False
+        return self._is_shrinking
+
+    def _checkpoint(self) -> None:
+        self._wal_pages = 0
+        self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
