@@ -79,7 +79,8 @@ class Courier:
     async def look_up(self, drop_reason: str = OVERFLOW) -> None:
         """Learn what others did to the position: retention, or a resolved dead letter."""
         for position in await self._journal.sink_positions():
-            if position.name == self._name:
+            # What was read may be older than what `advance` answered meanwhile.
+            if position.name == self._name and position.cursor >= self.position.cursor:
                 self.moved(position, drop_reason)
 
     def moved(self, position: SinkPosition, drop_reason: str = OVERFLOW) -> None:

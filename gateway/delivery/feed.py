@@ -57,8 +57,9 @@ class Feed:
     async def gather(self, after_seq: int, *, hurry: bool) -> Batch:
         """The next batch behind `after_seq`; waits for one event, and then `batch.wait`.
 
-        In a `hurry` (the gateway stops) it takes what there is. Cancelled, it has
-        taken nothing. Raises `Overtaken` when the next event is no longer there.
+        In a `hurry` (the gateway stops, or something else is to be sent) it waits for no
+        more than there is. Cancelled, it has taken nothing. Raises `Overtaken` when the
+        next event is no longer there.
         """
         draft = _Draft(after_seq, self._options.batch.events)
         await self._fill(draft)

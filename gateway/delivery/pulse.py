@@ -23,13 +23,15 @@ class Pulse:
         self._clock = clock
         self._redactor = redactor
         self._meter = meter
-        self._trouble: Result | None = None
+        self._spell: set[Result] = set()
+        """The kinds of trouble since it last worked: each is told once."""
         self._health = Health(state=SinkState.RUNNING)
 
     def health(self, state: SinkState | None = None) -> Health:
         """How it is now; `state` where its worker knows better."""
-        if state is None:
-            state = SinkState.RUNNING if self._trouble is None else SinkState.RETRYING
+        if state is not None:
+            return msgspec.structs.replace(self._health, state=state, retry_ns=None)
+        state = SinkState.RETRYING if self._spell else SinkState.RUNNING
         return msgspec.structs.replace(self._health, state=state)
 
     def clean(self, text: str) -> str:
@@ -47,12 +49,12 @@ class Pulse:
             retry_ns=now_ns + int(delay_seconds * 1e9),
         )
         self._meter.set_up(False)
-        if self._trouble is not trouble.result:
+        if trouble.result not in self._spell:
             happening = happenings.CRASHED if crash is not None else happenings.FAILING
             happening.emit(
                 sink=self._sink, result=trouble.result.value, error=message, exc_info=crash
             )
-        self._trouble = trouble.result
+        self._spell.add(trouble.result)
 
     def trying(self) -> None:
         """Note that the wait is over."""
@@ -61,6 +63,6 @@ class Pulse:
     def worked(self) -> None:
         """Note an attempt after which nothing has to wait."""
         self._meter.set_up(True)
-        if self._trouble is not None:
+        if self._spell:
             happenings.RECOVERED.emit(sink=self._sink)
-        self._trouble = None
+        self._spell.clear()

@@ -131,7 +131,7 @@ class Worker:
     def _goes_on(self) -> bool:
         match self._steering.wish:
             case Wish.DRAIN:
-                return self.courier.position.cursor < self._drain_to
+                return not self._errands_only and self.courier.position.cursor < self._drain_to
             case Wish.STOP:
                 return False
             case _:

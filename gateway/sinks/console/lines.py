@@ -48,6 +48,7 @@ _KIND_WIDTH: Final = len("unrecognized")
 _SYMBOL_WIDTH: Final = 13
 _SIDE_WIDTH: Final = 5
 _NUMBER_WIDTH: Final = 14
+_STATUS_WIDTH: Final = len("partially_filled")
 _EXCERPT: Final = 160
 """Characters of an unrecognized frame that are worth a line."""
 
@@ -75,6 +76,8 @@ def format_line(event: Event, *, colour: bool = False, width: int | None = None)
 def _columns(event: Event, paint: Callable[[str, str], str]) -> list[str]:
     side, price, quantity, status, rest = _CELLS[event.kind](event.body)
     symbol = event.symbol or event.venue_symbol or ""
+    if isinstance(event.body, Balance):
+        symbol = event.body.asset
     return [
         *_opening(event, paint),
         paint(_padded(event.kind.value, _KIND_WIDTH), _KIND_COLOURS.get(event.kind, "")),
@@ -82,8 +85,8 @@ def _columns(event: Event, paint: Callable[[str, str], str]) -> list[str]:
         paint(_padded(side, _SIDE_WIDTH), _SIDE_COLOURS.get(side, "")),
         _number(price),
         _number(quantity),
-        escape(status),
-        paint(escape(f"  {rest}"), _DIM) if rest else "",
+        _padded(status, _STATUS_WIDTH),
+        paint(escape(rest), _DIM),
     ]
 
 
@@ -100,7 +103,10 @@ def _stream_columns(event: Event, body: Stream, paint: Callable[[str, str], str]
     if body.detail:
         facts.append(f"- {body.detail}")
     text = f"{_padded('STREAM', _KIND_WIDTH)}{escape(' '.join(facts))}"
-    return [*_opening(event, paint), paint(text, _STREAM_COLOURS.get(body.status, _BOLD))]
+    style = _STREAM_COLOURS.get(body.status, _BOLD)
+    if body.complete is False:
+        style = _BOLD + _YELLOW
+    return [*_opening(event, paint), paint(text, style)]
 
 
 def _opening(event: Event, paint: Callable[[str, str], str]) -> list[str]:
@@ -136,7 +142,7 @@ def _balance(balance: Balance) -> _Cells:
     rest = f"available {balance.available}  held {balance.held}"
     if balance.position_margin is not None:
         rest += f"  margin {balance.position_margin}"
-    return ("", "", balance.total, balance.asset, rest)
+    return ("", "", balance.total, balance.reason or "", rest)
 
 
 def _position(position: Position) -> _Cells:
@@ -189,4 +195,4 @@ def _plain(text: str, _style: str) -> str:
 
 
 def _painted(text: str, style: str) -> str:
-    return f"{style}{text}{_RESET}" if style else text
+    return f"{style}{text}{_RESET}" if style and text else text

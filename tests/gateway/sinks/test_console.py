@@ -72,7 +72,8 @@ def test_columns_line_up():
     )
 
     assert order.index("fill") == balance.index("balance")
-    assert order.index("0.003") + len("0.003") == balance.index(" BTC") - 1
+    assert order.index("ETH/BTC") == balance.index("BTC")
+    assert order.index("0.003") + len("0.003") == balance.index(" 1 ") + len(" 1")
 
 
 def test_gaps_stand_out():
@@ -108,7 +109,7 @@ def test_colour_is_added_around_the_same_text():
     plain, coloured = (format_line(event_of(GAP), colour=colour) for colour in (False, True))
 
     assert "\x1b[" not in plain
-    assert "\x1b[1m\x1b[32m" in coloured
+    assert "\x1b[1m\x1b[33mSTREAM" in coloured
 
 
 def test_lines_are_cut_to_a_width():
