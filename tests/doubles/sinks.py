@@ -45,6 +45,8 @@ class MemoryPeer:
         """What it asks for while it is down."""
         self.lost_answers = 0
         """So many batches are kept, but the answer does not come back."""
+        self.answers_short = False
+        """Answers for one event fewer than it was sent."""
         self.crash: Exception | None = None
         self.refuses_to_open: Exception | None = None
         self.verdict: Callable[[Item], Verdict] = lambda _: ACCEPTED
@@ -89,7 +91,7 @@ class MemoryPeer:
         if self.lost_answers:
             self.lost_answers -= 1
             raise SinkUnavailable("the connection broke before the answer")
-        return verdicts
+        return verdicts[:-1] if self.answers_short else verdicts
 
 
 class MemorySink:
