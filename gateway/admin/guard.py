@@ -54,6 +54,11 @@ class Guard:
             )
         )
 
+    @property
+    def asks_token(self) -> bool:
+        """Whether anybody but probes must show a token."""
+        return self._token is not None
+
     def check(self, route: Route, request: Request) -> None:
         """Raise `Problem` unless the request may be answered."""
         if request.peer.trusted:

@@ -3,7 +3,7 @@
 The first half is the model of `gateway status --json`.
 """
 
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -14,6 +14,9 @@ from gateway.events.times import Timestamp, to_datetime
 from gateway.journal.records import JournalStatus
 
 EXAMPLE_TIME: Final = "2026-11-02T08:00:00Z"
+
+TimeText = Annotated[Timestamp, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+"""An instant in a request: RFC 3339, of any precision and zone."""
 
 
 class GatewayStatus(msgspec.Struct, frozen=True, kw_only=True):
@@ -161,9 +164,9 @@ class LetterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of the journal to send again, with the same ids."""
 
-    start: int | Timestamp = msgspec.field(name="from")
+    start: int | TimeText = msgspec.field(name="from")
     """A seq, or a time (by `received_time`); inclusive."""
-    end: int | Timestamp | None = msgspec.field(name="to", default=None)
+    end: int | TimeText | None = msgspec.field(name="to", default=None)
     """Inclusive; the newest event when left out."""
     dry_run: bool = False
     """Count only."""

@@ -25,7 +25,7 @@ ANY_REQUEST: Final = (
 class OpenApiAnswers:
     """The document about the routes that it is given, and about itself."""
 
-    def __init__(self, routes: Sequence[Route]) -> None:
+    def __init__(self, routes: Sequence[Route], *, asks_token: bool) -> None:
         own = Route(
             method="GET",
             path="/openapi.json",
@@ -34,7 +34,7 @@ class OpenApiAnswers:
             gives=JSON,
         )
         self._own = own
-        self._document = document([*routes, own])
+        self._document = document([*routes, own], asks_token=asks_token)
 
     def routes(self) -> list[Route]:
         """What this answers."""
@@ -44,8 +44,8 @@ class OpenApiAnswers:
         return json_reply(self._document)
 
 
-def document(routes: Sequence[Route]) -> dict[str, Any]:
-    """The OpenAPI 3.1 document of some routes."""
+def document(routes: Sequence[Route], *, asks_token: bool) -> dict[str, Any]:
+    """The OpenAPI 3.1 document of some routes, of a gateway with or without a token."""
     shapes = {shape for route in routes for shape in (route.gives, route.takes) if _is_shape(shape)}
     shapes.add(ProblemView)
     ordered = sorted(shapes, key=lambda shape: shape.__name__)
@@ -55,7 +55,10 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
     named = dict(zip(ordered, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
-        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, named)
+        operation = _operation(route, named)
+        if asks_token and not route.open_to_all:
+            operation["security"] = [{"token": []}, {"session": []}]
+        paths.setdefault(route.path, {})[route.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "Exchange event gateway", "version": gateway.__version__},
@@ -80,7 +83,7 @@ def _operation(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
         "summary": route.summary,
         "parameters": _path_parameters(route) + [_query(each) for each in route.parameters],
         "responses": _answers(route, named) | _problems(route, named),
-        "security": [] if route.open_to_all else [{"token": []}, {"session": []}],
+        "security": [],
     }
     if route.takes is not None:
         operation["requestBody"] = {"content": {JSON: {"schema": named[route.takes]}}}

@@ -92,7 +92,7 @@ class Router:
 
     def find(self, request: Request) -> tuple[Route, Call]:
         """The route and its names. Raises `Problem` 404, 405 or 400."""
-        here = [(route, names) for route, names in self._at(request.path)]
+        here = self._at(request.path)
         if not here:
             raise self._not_found(request.path)
         method = "GET" if request.method == "HEAD" else request.method
@@ -109,11 +109,13 @@ class Router:
 
     def _at(self, path: str) -> list[tuple[Route, dict[str, str]]]:
         parts = path.split("/")
-        return [
+        found = [
             (route, names)
             for route, template in self._split
             if (names := _match(template, parts)) is not None
         ]
+        # `…/dead-letters/drop` is itself, not the letter of that number.
+        return [(route, names) for route, names in found if not names] or found
 
     def _not_found(self, path: str) -> Problem:
         near = get_close_matches(path, [route.path for route in self.routes], n=1)

@@ -42,7 +42,9 @@ class Site:
             *LetterAnswers(house).routes(),
             *PageAnswers(guard).routes(),
         ]
-        self.router: Final = Router([*routes, *OpenApiAnswers(routes).routes()])
+        self.router: Final = Router(
+            [*routes, *OpenApiAnswers(routes, asks_token=guard.asks_token).routes()]
+        )
 
     async def answer(self, request: Request) -> Reply | Streaming:
         """Answer a request. Never raises: errors are answers too."""

@@ -8,9 +8,10 @@ import pytest
 from gateway.admin.guard import Guard
 from gateway.admin.settings import HttpSettings
 from gateway.admin.site import Site
+from gateway.contracts.values import Secret
 from tests.doubles.house import FixedClock, MemoryHouse
 from tests.doubles.http_client import connect
-from tests.gateway.admin.conftest import Served
+from tests.gateway.admin.conftest import Serve, Served
 
 
 async def test_every_route_is_in_the_document(served: Served):
@@ -64,3 +65,21 @@ async def test_the_contract_paths_are_all_served():
         "/healthz", "/readyz", "/metrics", "/api/v1/status", "/api/v1/accounts/{name}",
         "/api/v1/events", "/events", "/api/v1/reload", "/openapi.json", "/",
     } <= paths  # fmt: skip
+
+
+async def test_the_token_is_described_where_it_is_asked_for(serve: Serve):
+    """A gateway with a token says so in its document, for everything but probes and pages."""
+    locked_house = serve(token=Secret.of("correct horse"))
+    async with locked_house as served, connect(served.control) as client:
+        locked = (await client.ask("/openapi.json")).json()["paths"]
+
+    assert locked["/api/v1/status"]["get"]["security"]
+    assert not locked["/healthz"]["get"]["security"]
+
+
+async def test_a_word_in_place_of_a_number_is_the_word(served: Served):
+    """`/dead-letters/drop` takes orders only, although `/dead-letters/{number}` is read."""
+    async with connect(served.url) as client:
+        told = await client.ask("/api/v1/dead-letters/drop")
+
+    assert (told.status, told.headers["allow"]) == (405, "POST")
