@@ -61,14 +61,13 @@ def connect_writer(path: Path, durability: Literal["fsync", "os"]) -> apsw.Conne
 def connect_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
     """A connection that cannot write.
 
-    `immutable` is for a file that nobody has open and that lies where this user
-    cannot create the `-shm` file beside it.
+    `immutable` reads the database file alone, as if there were no WAL and no lock.
     """
     uri = f"file:{quote(str(path))}?mode=ro" + ("&immutable=1" if immutable else "")
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(uri, flags=flags)
     connection.set_busy_timeout(_BUSY_MS)
-    for pragma in ("query_only=ON", "cell_size_check=ON", "trusted_schema=OFF"):
+    for pragma in ("cell_size_check=ON", "trusted_schema=OFF"):
         connection.execute(f"PRAGMA {pragma}").fetchall()
     return connection
 

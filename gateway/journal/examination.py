@@ -8,10 +8,13 @@ import struct
 from pathlib import Path
 from typing import Final
 
+import apsw
+
 from gateway.errors import JournalDamaged, StateDirectoryError
 from gateway.journal import schema
-from gateway.journal.database import DATABASE_NAME
-from gateway.journal.marker import MARKER_NAME, read_marker
+from gateway.journal.database import DATABASE_NAME, connect_reader, our_errors
+from gateway.journal.event_table import read_ledger
+from gateway.journal.marker import MARKER_NAME, Marker, read_marker
 from gateway.journal.wal import WalFinding, inspect
 
 WAL_NAME: Final = DATABASE_NAME + "-wal"
@@ -38,19 +41,31 @@ def examine(directory: Path) -> WalFinding:
             f"journal damaged: {wal} is missing, and it held the newest events; {_RESTORE}"
         )
     _check_header(database, has_wal=has_wal)
+    if marker is not None:
+        _check_owner(database, marker)
     finding = inspect(wal)
     if finding.damaged_frame is not None:
         raise _damaged_wal(wal, finding)
     return finding
 
 
-def check_owner(directory: Path, epoch: str) -> None:
+def _check_owner(database: Path, marker: Marker) -> None:
     """See that database and marker belong together: a WAL is not for any database."""
-    marker = read_marker(directory)
-    if marker is not None and marker.epoch != epoch:
+    with our_errors():
+        connection = connect_reader(database, immutable=True)
+    try:
+        epoch = read_ledger(connection).epoch
+    except (apsw.Error, JournalDamaged):
+        # A page that a crash left half written is mended by the WAL; what it cannot
+        # mend shows as soon as the journal is read with it.
+        return
+    finally:
+        connection.close()
+    if epoch != marker.epoch:
         raise JournalDamaged(
-            f"journal damaged: {directory / MARKER_NAME} belongs to another journal; a backup has"
-            " to be restored into an empty state directory (docs/operations.md)"
+            f"journal damaged: {database} and {database.with_name(MARKER_NAME)} are of different"
+            " journals; a backup has to be restored into an empty state directory"
+            " (docs/operations.md)"
         )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.journal import event_table, schema
 from gateway.journal.database import DATABASE_NAME, connect_writer, let_go, our_errors
-from gateway.journal.examination import check_owner, examine
+from gateway.journal.examination import examine
 from gateway.journal.marker import Marker, sync_directory, write_marker
 from gateway.journal.records import Ledger
 from gateway.journal.settings import JournalSettings
@@ -41,7 +41,6 @@ def open_store(directory: Path, settings: JournalSettings, segment_ids: int) -> 
             _migrate(connection)
             event_table.check_ends(connection)
             epoch = event_table.read_ledger(connection).epoch
-            check_owner(directory, epoch)
             # From here on the WAL exists, and may come to hold what nothing else does.
             write_marker(directory, Marker(epoch, open=True))
         say_closed = partial(write_marker, directory, Marker(epoch, open=False))
