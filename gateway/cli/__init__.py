@@ -40,6 +40,8 @@ COMMANDS: Final[Mapping[str, Row]] = {
     "top": Row(_LOOK, "top", "The same as a live screen."),
     "tail": Row(_LOOK, "tail", "Events from the journal, then live."),
     "journal": Row(_LOOK, "journal", "Ranges, sizes, integrity and cursors of the journal."),
+    "dlq": Row(_MEND, "dlq", "Dead letters: list, show, replay, drop."),
+    "replay": Row(_MEND, "replay", "Send a stretch of the journal to a sink again."),
     "reload": Row(_MEND, "reload", "Apply a changed configuration, and tell the result."),
     "account": Row(_MEND, "account", "Reconnect or recover an account."),
     "sink": Row(_MEND, "sink", "Pause, resume or forget a sink."),

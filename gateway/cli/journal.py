@@ -9,8 +9,10 @@ import click
 import msgspec
 
 from gateway.cli.options import loaded_config
+from gateway.errors import ExitCode
 from gateway.journal import SinkPosition
 from gateway.journal.reader import open_reader
+from gateway.journal.verify import verify as check_everything
 
 _MIB: Final = 1 << 20
 
@@ -51,6 +53,21 @@ def info(as_json: bool) -> None:
             f" delivered {sink.delivered}, filtered {sink.filtered}, dropped {sink.dropped},"
             f" dead letters {sink.dead_letters}"
         )
+
+
+@command.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def verify(as_json: bool) -> None:
+    """Check every record, every id and every count; exit 65 when something is damaged."""
+    verdict = check_everything(loaded_config().state_dir)
+    if as_json:
+        click.echo(json.dumps(msgspec.to_builtins(verdict), indent=2))
+    else:
+        for finding in verdict.findings:
+            click.echo(finding, err=True)
+        click.echo(f"{verdict.records} records, {len(verdict.findings)} findings")
+    if verdict.findings:
+        click.get_current_context().exit(ExitCode.JOURNAL_DAMAGED)
 
 
 def _measure(directory: Path) -> Sizes:
