@@ -125,9 +125,17 @@ class Refused(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The peer's answer, cut; for a person."""
 
 
-Verdict = Accepted | Later | Refused
+class Untried(msgspec.Struct, frozen=True, gc=False):
+    """The sink did not come to it within the time it has; the worker hands it over again.
+
+    No trouble and no wait, so a sink that says this must have settled an event before it.
+    """
+
+
+Verdict = Accepted | Later | Refused | Untried
 
 ACCEPTED: Final = Accepted()
+UNTRIED: Final = Untried()
 
 
 class Sink(Protocol):

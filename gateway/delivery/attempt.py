@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import msgspec
 import trio
 
-from gateway.contracts.sink import Item, Later, Sink, Verdict
+from gateway.contracts.sink import Item, Later, Sink, Untried, Verdict
 from gateway.delivery.batch import first_later
 from gateway.delivery.policy import Result, Trouble
 from gateway.errors import SinkUnavailable
@@ -55,7 +55,8 @@ def describe(error: BaseException) -> str:
 def _answered(verdicts: Sequence[Verdict]) -> Answer:
     later = first_later(verdicts)
     if later is None:
-        return Answer(verdicts=verdicts, result=Result.ACCEPTED)
+        untried = any(isinstance(verdict, Untried) for verdict in verdicts)
+        return Answer(verdicts=verdicts, result=Result.PARTLY if untried else Result.ACCEPTED)
     waiting = sum(isinstance(verdict, Later) for verdict in verdicts)
     result = Result.LATER if waiting == len(verdicts) else Result.PARTLY
     return Answer(verdicts=verdicts, result=result, trouble=Trouble.of(later, result))

@@ -11,7 +11,7 @@ from typing import Protocol
 import msgspec
 import trio
 
-from gateway.contracts.sink import Accepted, Item, Later, Record, Refused, Verdict
+from gateway.contracts.sink import Accepted, Item, Record, Refused, Verdict
 from gateway.delivery.feed import READ_RECORDS, Feed
 from gateway.journal import DeadLetter, Journal
 
@@ -80,7 +80,9 @@ class Errand:
         accepted = [item for item, verdict in answers if isinstance(verdict, Accepted)]
         self._sent += len(accepted)
         self._refused += sum(isinstance(verdict, Refused) for _, verdict in answers)
-        self._unsettled = [item for item, verdict in answers if isinstance(verdict, Later)]
+        self._unsettled = [
+            item for item, verdict in answers if not isinstance(verdict, Accepted | Refused)
+        ]
         if accepted:
             await self._source.accepted(accepted)
         return len(self._unsettled) < len(answers)

@@ -94,11 +94,14 @@ class RestClient:
         headers: Mapping[str, str] | None = None,
         form: Mapping[str, str] | None = None,
         content: bytes | None = None,
+        cut_answer: bool = False,
     ) -> Answer:
         """Ask once, within the time limit; waiting for the limiter's turn is not counted.
 
         A body is either `form` (URL-encoded) or `content`. Redirects are not followed:
         they come back as the answer they are, and no key goes where it was not meant to.
+        `cut_answer` takes the beginning of an answer that passes the limit for the whole,
+        where the status is all that counts.
 
         Raises `RateLimited` for 429 and 418, with the wait that the peer asked for;
         `VenueUnavailable` when there is no whole answer. Both name host and path, never
@@ -106,25 +109,26 @@ class RestClient:
         """
         if self._limiter is not None:
             await self._limiter.wait_turn()
-        with self._named(f"{method} {self._host}{path}"):
+        what = f"{method} {self._host}{path.partition('?')[0]}"
+        with self._named(what):
             request = self._client.build_request(
                 method, path, params=params, headers=headers, data=form, content=content
             )
             request.stream = _OneChunk(request.read())
-            answer = await self._send(request)
-        self._judge(answer, f"{method} {self._host}{path}")
+            answer = await self._send(request, cut_answer=cut_answer)
+        self._judge(answer, what)
         return answer
 
     async def aclose(self) -> None:
         """Close the kept connections."""
         await self._client.aclose()
 
-    async def _send(self, request: httpx.Request) -> Answer:
+    async def _send(self, request: httpx.Request, *, cut_answer: bool) -> Answer:
         sent_ns = self._clock.now_ns()
         with trio.fail_after(self._timeout_seconds):
             response = await self._client.send(request, stream=True)
             try:
-                body = await self._read_body(response)
+                body = await self._read_body(response, cut=cut_answer)
             finally:
                 await response.aclose()
         return Answer(
@@ -135,7 +139,7 @@ class RestClient:
             received_ns=self._clock.now_ns(),
         )
 
-    async def _read_body(self, response: httpx.Response) -> bytes:
+    async def _read_body(self, response: httpx.Response, *, cut: bool) -> bytes:
         body = _Body(response.headers.get("content-encoding", ""), self._max_answer_bytes)
         failure: Exception | None = None
         with trio.CancelScope() as enough:
@@ -147,6 +151,8 @@ class RestClient:
                     # Leaving the loop would abandon half a dozen nested generators of
                     # httpx to the garbage collector; a cancellation unwinds them all.
                     enough.cancel()
+        if isinstance(failure, _AnswerTooLarge) and cut:
+            return body.beginning()
         if failure is not None:
             raise failure
         return body.whole()
@@ -183,21 +189,23 @@ class RestClient:
             self._count("rate_limited")
             raise RateLimited(
                 f"{what}: answered {answer.status}",
-                retry_after_seconds=self._retry_after(answer.headers.get("retry-after", "")),
+                retry_after_seconds=retry_after_seconds(answer),
             )
         self._count("ok" if answer.status < 300 else f"http_{answer.status // 100}xx")
 
-    def _retry_after(self, value: str) -> float | None:
-        """Seconds that a ``Retry-After`` header asks for, in either of its forms."""
+
+def retry_after_seconds(answer: Answer) -> float | None:
+    """How long the peer asks to be left alone; ``Retry-After`` has two forms."""
+    value = answer.headers.get("retry-after", "")
+    try:
+        seconds = float(value)  # "nan" falls to the upper bound below
+    except ValueError:
         try:
-            seconds = float(value)  # "nan" falls to the upper bound below
+            until = email.utils.parsedate_to_datetime(value)
         except ValueError:
-            try:
-                until = email.utils.parsedate_to_datetime(value)
-            except ValueError:
-                return None
-            seconds = until.timestamp() - self._clock.now_ns() / 1e9
-        return max(min(_LONGEST_WAIT_SECONDS, seconds), 0.0)
+            return None
+        seconds = until.timestamp() - answer.received_ns / 1e9
+    return max(min(_LONGEST_WAIT_SECONDS, seconds), 0.0)
 
 
 class _AnswerTooLarge(Exception):
@@ -262,6 +270,10 @@ class _Body:
         self._bytes += chunk
         if len(self._bytes) > self._max_bytes:
             raise _AnswerTooLarge
+
+    def beginning(self) -> bytes:
+        """What there is of it, up to the limit."""
+        return bytes(self._bytes[: self._max_bytes])
 
     def whole(self) -> bytes:
         """All of it, once the last piece came."""
