@@ -15,6 +15,9 @@ from gateway.journal.records import JournalStatus
 
 EXAMPLE_TIME: Final = "2026-11-02T08:00:00Z"
 
+Seq = Annotated[int, msgspec.Meta(ge=0)]
+"""A place in the journal."""
+
 TimeText = Annotated[Timestamp, msgspec.Meta(extra_json_schema={"format": "date-time"})]
 """An instant in a request: RFC 3339, of any precision and zone."""
 
@@ -155,7 +158,7 @@ class LetterPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LetterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which dead letters an order is about: all, those of a sink, or these numbers."""
+    """Which dead letters an order is about: these numbers, those of a sink, or (``{}``) all."""
 
     sink: str | None = None
     numbers: tuple[int, ...] | None = None
@@ -164,9 +167,12 @@ class LetterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of the journal to send again, with the same ids."""
 
-    start: int | TimeText = msgspec.field(name="from")
+    start: int | Seq = Annotated[int, msgspec.Meta(ge=0)]
+"""A place in the journal."""
+
+TimeText = msgspec.field(name="from")
     """A seq, or a time (by `received_time`); inclusive."""
-    end: int | TimeText | None = msgspec.field(name="to", default=None)
+    end: Seq | TimeText | None = msgspec.field(name="to", default=None)
     """Inclusive; the newest event when left out."""
     dry_run: bool = False
     """Count only."""

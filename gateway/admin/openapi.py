@@ -86,7 +86,8 @@ def _operation(route: Route, named: dict[Any, Any]) -> dict[str, Any]:
         "security": [],
     }
     if route.takes is not None:
-        operation["requestBody"] = {"content": {JSON: {"schema": named[route.takes]}}}
+        content = {JSON: {"schema": named[route.takes]}}
+        operation["requestBody"] = {"required": True, "content": content}
     return operation
 
 

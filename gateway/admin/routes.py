@@ -14,6 +14,9 @@ from gateway.admin.messages import JSON, Problem, Reply, Request, Streaming
 
 Body = TypeVar("Body")
 
+LARGEST: Final = 2**63 - 1
+"""Of a seq or another number that SQLite keeps."""
+
 READING: Final = frozenset({"GET", "HEAD"})
 
 
@@ -32,12 +35,17 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     names: Mapping[str, str]
     """What stood in place of the braces in the route's path."""
 
-    def integer(self, name: str, default: int, *, low: int = 0, high: int = 2**63 - 1) -> int:
+    def integer(self, name: str, default: int, *, low: int = 0, high: int = LARGEST) -> int:
         """A query parameter that is a whole number within bounds."""
         text = self.request.query.get(name)
         if text is None:
             return default
-        if text.isascii() and text.isdigit() and len(text) < 20 and low <= int(text) <= high:
+        if (
+            text.isascii()
+            and text.isdigit()
+            and len(text) <= len(str(LARGEST))
+            and low <= int(text) <= high
+        ):
             return int(text)
         raise Problem(
             HTTPStatus.BAD_REQUEST, f"{name}: expected a whole number from {low} to {high}"
@@ -49,15 +57,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
         return None if not text else frozenset(text.split(","))
 
     def body(self, shape: type[Body]) -> Body:
-        """The JSON body. An empty one counts as ``{}``."""
-        if self.request.body and not _says_json(self.request.headers.get("content-type", "")):
+        """The JSON body. None at all is no body: orders are too serious for defaults."""
+        if not _says_json(self.request.headers.get("content-type", "")):
             raise Problem(
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "the body is not declared as JSON",
                 todo=f"Send it with Content-Type: {JSON}.",
             )
         try:
-            return msgspec.json.decode(self.request.body or b"{}", type=shape)
+            return msgspec.json.decode(self.request.body, type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Problem(HTTPStatus.BAD_REQUEST, f"body: {error}") from None
 

@@ -11,7 +11,7 @@ from gateway.admin.house import EventLog
 from gateway.admin.messages import Problem, Reply, Request, Streaming, json_reply
 from gateway.admin.model import EventPage
 from gateway.admin.outbox import Outbox
-from gateway.admin.routes import Call, Parameter, Route
+from gateway.admin.routes import LARGEST, Call, Parameter, Route
 from gateway.contracts.sink import Record
 from gateway.events.model import Kind
 
@@ -26,14 +26,16 @@ SCAN_LIMIT: Final = 20_000
 """Events that one request looks through for those that its filters want."""
 _STEP: Final = 256
 
+_KINDS: Final = "|".join(Kind)
 _FILTERS: Final = (
     Parameter(name="account", meaning="Only these accounts, separated by commas"),
     Parameter(
         name="kind",
         meaning=f"Only these kinds, separated by commas: {', '.join(Kind)}",
+        schema={"type": "string", "pattern": f"^(({_KINDS})(,({_KINDS}))*)?$"},
     ),
 )
-_SINCE: Final[dict[str, Any]] = {"type": "integer", "minimum": 0}
+_SINCE: Final[dict[str, Any]] = {"type": "integer", "minimum": 0, "maximum": LARGEST}
 
 
 class Filter(msgspec.Struct, frozen=True):

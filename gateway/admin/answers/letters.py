@@ -10,7 +10,7 @@ from gateway.admin.answers.orders import audit
 from gateway.admin.house import House
 from gateway.admin.messages import Problem, Reply, json_reply
 from gateway.admin.model import Done, LetterChoice, LetterPage, LetterView
-from gateway.admin.routes import Call, Parameter, Route
+from gateway.admin.routes import LARGEST, Call, Parameter, Route
 from gateway.events.times import from_nanoseconds
 from gateway.journal.records import DeadLetter
 
@@ -27,7 +27,7 @@ class LetterAnswers:
     def routes(self) -> list[Route]:
         """What this answers."""
         limit = {"type": "integer", "minimum": 1, "maximum": PAGE_LIMIT, "default": PAGE_DEFAULT}
-        after = {"type": "integer", "minimum": 0, "default": 0}
+        after = {"type": "integer", "minimum": 0, "maximum": LARGEST, "default": 0}
         return [
             Route(
                 method="GET",

@@ -313,6 +313,17 @@ async def test_dead_letters_are_listed_shown_offered_and_dropped(served: Served,
     assert [letter.number for letter in served.house.letters] == [2]
 
 
+async def test_dropping_all_dead_letters_takes_a_body(served: Served, client: Client):
+    """A POST of nothing drops nothing; `{}` says all."""
+    await served.house.add_letter("desk")
+    json = {"content-type": "application/json"}
+
+    nothing = await client.ask("/api/v1/dead-letters/drop", "POST", json)
+    everything = await client.ask("/api/v1/dead-letters/drop", "POST", json, b"{}")
+
+    assert (nothing.status, everything.json()["count"]) == (400, 1)
+
+
 async def test_a_wrong_path_leads_on(client: Client):
     """404 suggests the nearest path, 405 says what is allowed."""
     lost = await client.ask("/api/v1/statsu")
