@@ -16,7 +16,7 @@ from gateway.events.numbers import NumberError, PlainDecimal, plain
 from gateway.events.times import TimeError, Timestamp, from_milliseconds
 
 ABSENT: Final = msgspec.Raw()
-_NULLS: Final = (b"", b"null")
+_NULLS: Final = ("", "null")
 
 
 class Misfit(StrEnum):
@@ -191,15 +191,20 @@ def decode_position_row(text: msgspec.Raw) -> PositionRow:
 
 def number(raw: msgspec.Raw) -> PlainDecimal:
     """A mandatory number, with all its digits. Raises `NotUnderstood`."""
-    try:
-        return plain(str(raw, "utf-8").strip('"'))
-    except NumberError:
-        raise NotUnderstood(Misfit.BAD_NUMBER) from None
+    return _plain(str(raw, "utf-8"))
 
 
 def optional_number(raw: msgspec.Raw) -> PlainDecimal | None:
     """A number, or None where FMEX does not tell it."""
-    return None if bytes(raw) in _NULLS else number(raw)
+    text = str(raw, "utf-8")
+    return None if text in _NULLS else _plain(text)
+
+
+def _plain(text: str) -> PlainDecimal:
+    try:
+        return plain(text.strip('"'))
+    except NumberError:
+        raise NotUnderstood(Misfit.BAD_NUMBER) from None
 
 
 def instant(milliseconds: int | None) -> Timestamp | None:

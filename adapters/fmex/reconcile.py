@@ -5,6 +5,7 @@ which fee, all cumulative. The difference to the mark (how far fills are
 accounted for) is the new part.
 """
 
+from collections.abc import Sequence
 from decimal import localcontext
 from typing import Final
 
@@ -26,13 +27,14 @@ from gateway.events.numbers import (
     compare,
     computed,
     is_zero,
+    same,
     subtract,
     to_decimal,
 )
 
 _LASTING: Final = (
     "side", "type", "time_in_force", "post_only", "hidden", "liquidation", "price", "quantity",
-    "average_price", "fee", "fee_currency", "created_time",
+    "fee_currency", "created_time",
 )  # fmt: skip
 """Fields that an earlier report still vouches for. The trigger is none of them:
 FMEX sends 0, which is null with us, once an order is no stop order any more."""
@@ -100,12 +102,19 @@ def _refresh(start: Mark, reached: Mark) -> Mark:
 
 
 def _complete(told: Order, known: Order) -> Order:
-    missing = {name: getattr(known, name) for name in _LASTING if getattr(told, name) is None}
-    order = msgspec.structs.replace(told, **missing) if missing else told
+    order = _fill_in(told, known, _LASTING)
     quantity, remaining = order.quantity, order.remaining_quantity
     if order.filled_quantity is None and quantity is not None and remaining is not None:
-        return msgspec.structs.replace(order, filled_quantity=subtract(quantity, remaining))
+        order = msgspec.structs.replace(order, filled_quantity=subtract(quantity, remaining))
+    # Averages and fees move with what is filled; older REST rows leave them out.
+    if same(order.filled_quantity, known.filled_quantity):
+        order = _fill_in(order, known, ("average_price", "fee"))
     return order
+
+
+def _fill_in(order: Order, known: Order, names: Sequence[str]) -> Order:
+    missing = {name: getattr(known, name) for name in names if getattr(order, name) is None}
+    return msgspec.structs.replace(order, **missing) if missing else order
 
 
 def _derive(

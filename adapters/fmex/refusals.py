@@ -33,6 +33,8 @@ SYSTEM_BUSY: Final = 1002
 ORDER_NOT_FOUND: Final = 1797
 BAD_TOPIC: Final = 41002
 
+_HTTP_STATUSES: Final = range(400, 600)
+"""A body may repeat its HTTP status where a code should stand."""
 _HTTP_LOGIN: Final = {
     400: "the request was refused: check key, secret and `endpoints.sign`",
     401: "key, signature or time were refused: check key, secret and `endpoints.sign`",
@@ -55,6 +57,8 @@ class Complaint(msgspec.Struct, frozen=True, gc=False):
 def error_of_code(code: int, message: str) -> StreamError:
     """The error behind a code; `message` is the venue's own, free of secrets."""
     code, message = _innermost(code, message)
+    if code in _HTTP_STATUSES:
+        return error_of_http(code)
     told = f"FMEX says {code}" + (f" ({message[:_EXCERPT_CHARACTERS]})" if message else "")
     if code in _LOGIN:
         return LoginRefused(f"{told}: {_LOGIN[code]}", code=str(code))

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import msgspec
@@ -109,8 +110,7 @@ def test_decimals_survive(available: Decimal, held: Decimal, margin: Decimal, fo
         Decimal(balance.position_margin or ""),
     )
     assert "E" not in balance.total.upper()
-    exact = sum(int(value.scaleb(18)) for value in (available, held, margin))
-    assert exact == int(Decimal(balance.total).scaleb(18))
+    assert sum(map(Fraction, (available, held, margin))) == Fraction(balance.total)
 
 
 @given(numbers.filter(bool))

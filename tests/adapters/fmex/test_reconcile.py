@@ -200,6 +200,24 @@ def test_missing_fields_are_completed_from_what_is_known():
     ) == ("100", "3", Side.SELL, "BTC", None)
 
 
+def test_average_is_not_carried_over_new_fills():
+    """An older row without average and fee does not inherit those of fewer contracts."""
+    first = told("2", "100", "0.1")
+    known = known_after(first, reconcile(None, first))
+
+    result = reconcile(known, told("5"))
+
+    assert (None, None, True) == (
+        result.order.average_price,
+        result.order.fee,
+        result.trades_missing,
+    )
+    assert ("100", "0.1") == (
+        reconcile(known, told("2")).order.average_price,
+        reconcile(known, told("2")).order.fee,
+    )
+
+
 executions = st.lists(
     st.tuples(st.integers(1, 1000), st.integers(1, 200_000), st.integers(-100, 100)),
     min_size=1,

@@ -24,6 +24,7 @@ from gateway.errors import (
         (6004, ClockSkewed, "30 s off"),
         (6005, LoginRefused, "allowed addresses"),
         (41002, SubscriptionRefused, "symbols"),
+        (404, NotFound, "HTTP 404"),
         (99999, VenueUnavailable, "99999 (busy)"),
     ],
 )
