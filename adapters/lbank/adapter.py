@@ -109,12 +109,14 @@ class SpotAdapter:
         self, outlet: Outlet, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Carry one connection's pushes to `outlet`. Ends by a `StreamError`."""
-        key, replaced = await self._keys.take()
+        key, renewal = await self._keys.take()
         async with self._open_socket() as socket:
             stream = Stream(socket, outlet, self._keys, key, self._context.redactor)
-            if replaced:
+            if renewal is not None:
                 await outlet.key_renewed(
-                    replaced=True, expires_ns=self._keys.expires_ns(), detail="a new stream key"
+                    replaced=renewal is Renewal.REPLACED,
+                    expires_ns=self._keys.expires_ns(),
+                    detail=f"{renewal} for a new connection",
                 )
             await stream.run(self._subscriptions(key.value), task_status)
 
@@ -139,8 +141,7 @@ class SpotAdapter:
         return reconcile(known, told)
 
     async def renew(self) -> None:
-        """Begin the next stream with a new key and the right time."""
-        self._keys.start_afresh()
+        """Learn the time anew. A key that was refused is already dropped (`keys`)."""
         if self._settings.endpoints.api == "v2":
             await self._calls.learn_time()
 

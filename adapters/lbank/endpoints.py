@@ -46,8 +46,8 @@ KEY_RETRY_MAX_SECONDS: Final = 120.0
 KEY_WATCH_SECONDS: Final = 10.0
 """[ours] How often a key's age is looked at, so that a suspended machine notices."""
 
-KEY_FRESH_SECONDS: Final = 30.0
-"""[ours] A key younger than this was just made for another connection: keep it."""
+KEY_FRESH_SECONDS: Final = 5.0
+"""[ours] A key younger than this was just made or refreshed: it needs no proof."""
 
 # --- the socket --------------------------------------------------------------
 

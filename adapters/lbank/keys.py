@@ -9,6 +9,8 @@ when its key lapses is not documented, so that must never be found out:
   `KeyExpired`, so that the gap is declared and a new key is made at once.
 * A key that nobody could refresh gets a successor five minutes before its end: a new
   connection with a new key, live before the old one closes.
+* A connection that comes back refreshes the key before it subscribes: a dead key would
+  otherwise be met with silence.
 * Age is counted by two clocks, of which one goes on while the machine sleeps.
 
 Two connections of one account share a key: whether a second key voids the first is
@@ -44,9 +46,10 @@ REFRESH_FAILED: Final = Happening(
 
 
 class Renewal(StrEnum):
-    """What came of a refresh."""
+    """What was done to a key, or came of the attempt."""
 
     REFRESHED = "refreshed"
+    REPLACED = "replaced"
     REFUSED = "refused"
     FAILED = "failed"
 
@@ -112,28 +115,32 @@ class StreamKeys:
         left = self._settings.life - self._age(self._current)
         return self._clock.now_ns() + int(left * 1e9)
 
-    async def take(self) -> tuple[Key, bool]:
-        """The key to subscribe with, and whether it was just made to replace another.
+    async def take(self) -> tuple[Key, Renewal | None]:
+        """The key to subscribe with, and what was done to it for that.
 
-        Callers at the same time get the same key.
+        A key that served before is refreshed first: whoever comes back may come back
+        because it died, and subscribing with a dead key may meet silence. Callers at
+        the same time get the same key.
         """
         async with self._lock:
             current = self._current
-            if current is not None and self._age(current) < self._reliable_seconds:
-                return current, False
+            if current is not None:
+                if self._age(current) < endpoints.KEY_FRESH_SECONDS:
+                    return current, None
+                result, detail = await self._extend(current)
+                if result is Renewal.REFRESHED:
+                    return current, result
+                self._note_failure(current, result, detail)
+                if result is Renewal.FAILED and self._age(current) < self._reliable_seconds:
+                    return current, None
             replaced = bool(self._values)
             self._current = await self._create()
-            return self._current, replaced
+            return self._current, Renewal.REPLACED if replaced else None
 
     def drop(self, key: Key) -> None:
         """Never hand out `key` again: the venue said something against it."""
         key.dead = True
         if self._current is key:
-            self._current = None
-
-    def start_afresh(self) -> None:
-        """Use a new key for the next stream, unless one was made just now for another."""
-        if self._current is not None and self._age(self._current) > endpoints.KEY_FRESH_SECONDS:
             self._current = None
 
     async def keep(self, key: Key, listener: KeyListener) -> None:
@@ -211,11 +218,15 @@ class StreamKeys:
             # The house counts this one; it makes an event of it.
             await listener.key_renewed(replaced=False, expires_ns=self.expires_ns(), detail=detail)
             return
+        self._note_failure(key, result, detail)
+        if result is Renewal.REFUSED:
+            raise KeyExpired(f"the stream key could not be refreshed: {detail}")
+
+    def _note_failure(self, key: Key, result: Renewal, detail: str) -> None:
         self._count(result)
         REFRESH_FAILED.emit(result=result, error=detail, age_seconds=round(self._age(key)))
         if result is Renewal.REFUSED:
             self.drop(key)
-            raise KeyExpired(f"the stream key could not be refreshed: {detail}")
 
     async def _extend(self, key: Key) -> tuple[Renewal, str]:
         """Ask once, and say in words what came of it."""

@@ -160,22 +160,41 @@ async def test_two_connections_share_one_key(venue: PretendLBank, autojump_clock
     assert 3 == sum(len(outlet.renewals) for outlet in outlets)
 
 
-async def test_renewing_one_connection_leaves_the_others_fresh_key(
+async def test_key_is_proven_before_it_is_used_again(
     venue: PretendLBank, autojump_clock: MockClock
-):
-    """A key made a moment ago for the other connection is not thrown away."""
+) -> None:
+    """A connection that comes back refreshes the key; one that died is replaced."""
+    adapter = adapter_on(venue)
+    outlets = [MemoryOutlet() for _ in range(4)]
+
+    async with trio.open_nursery() as nursery:
+        await nursery.start(adapter.run_stream, outlets[0])
+        await nursery.start(adapter.run_stream, outlets[1])
+        await trio.sleep(60)
+        await nursery.start(adapter.run_stream, outlets[2])
+        await trio.sleep(60)
+        venue.keys.clear()
+        await nursery.start(adapter.run_stream, outlets[3])
+        nursery.cancel_scope.cancel()
+
+    assert [outlet.renewals for outlet in outlets] == [[], [], [False], [True]]
+    assert venue.sockets == []
+
+
+async def test_key_is_used_on_while_nothing_can_be_asked(
+    venue: PretendLBank, autojump_clock: MockClock
+) -> None:
+    """When the proof fails for another reason than the key, the key is tried."""
     adapter = adapter_on(venue)
 
     async with trio.open_nursery() as nursery:
         await nursery.start(adapter.run_stream, MemoryOutlet())
-        await adapter.renew()
-        await nursery.start(adapter.run_stream, MemoryOutlet())
-        assert 1 == len(venue.keys)
         await trio.sleep(60)
-        await adapter.renew()
+        venue.refresh_script = ["html"]
         await nursery.start(adapter.run_stream, MemoryOutlet())
-        assert 2 == len(venue.keys)
         nursery.cancel_scope.cancel()
+
+    assert len(venue.keys) == 1
 
 
 async def test_settings_decide_life_and_refresh(venue: PretendLBank, autojump_clock: MockClock):
