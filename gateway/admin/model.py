@@ -167,10 +167,7 @@ class LetterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of the journal to send again, with the same ids."""
 
-    start: int | Seq = Annotated[int, msgspec.Meta(ge=0)]
-"""A place in the journal."""
-
-TimeText = msgspec.field(name="from")
+    start: Seq | TimeText = msgspec.field(name="from")
     """A seq, or a time (by `received_time`); inclusive."""
     end: Seq | TimeText | None = msgspec.field(name="to", default=None)
     """Inclusive; the newest event when left out."""

@@ -17,7 +17,7 @@ from gateway.events.times import from_nanoseconds
 from tests.doubles.browser import CHROMIUM, Tab, open_browser
 from tests.doubles.house import SECOND_NS, START_NS, account_status, gap
 from tests.doubles.http_client import connect
-from tests.gateway.admin.conftest import Serve, Served, wait_until
+from tests.gateway.admin.conftest import Serve, Served
 
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="needs chromium: apt install chromium")
 
@@ -199,14 +199,3 @@ async def test_a_phone_needs_no_sideways_scrolling(served: Served, tab: Tab):
     await tab.wait_for(f"{ROWS} === 30")
 
     assert await tab.evaluate("document.documentElement.scrollWidth") <= 390
-
-
-@needs_browser
-async def test_closing_the_tab_ends_its_stream(served: Served, tab: Tab):
-    """A page that is left does not stay behind as a client."""
-    await tab.open(served.url)
-    await tab.wait_for(f"{text('#verdict')} !== 'Connecting …'")
-
-    await tab.send("Page.navigate", url="about:blank")
-
-    await wait_until(lambda: served.admin.clients <= 1, 30)
