@@ -155,6 +155,15 @@ def assert_orders_are_true(house: House, untold: Collection[str] = ()) -> None:
         assert Decimal(str(told["filled_quantity"])) == Decimal(order.filled_quantity or "NaN")
 
 
+def assert_holdings_are_true(house: House) -> None:
+    """The book's balance and position are the last ones."""
+    [balance] = house.simulator.truth.last(0, FactKind.BALANCE).values()
+    [position] = house.simulator.truth.last(0, FactKind.POSITION).values()
+    held, contract = house.book.balances["BTC"].body, house.book.positions["BTCUSD_P"].body
+    assert Decimal(str(balance.told["total"])) == Decimal(held.total)
+    assert (position.told["side"], position.told["quantity"]) == (contract.side, contract.quantity)
+
+
 def assert_fills_are_true(house: House) -> None:
     """Each order's fills sum up to what was executed, in quantity and in value."""
     true = sums(fact.told for fact in house.simulator.truth.of(0, FactKind.FILL))
@@ -213,6 +222,7 @@ async def test_nothing_is_lost_over_a_cut(switches: dict[str, Any], transport: T
         assert len(house.events) > before
         assert_orders_are_true(house, untold)
         assert_fills_are_true(house)
+        assert_holdings_are_true(house)
         assert [] == house.bodies(Kind.UNRECOGNIZED)
         await assert_each_fact_is_one_event(house, since_ns)
 
