@@ -8,6 +8,7 @@ import msgspec
 
 from gateway.admin.model import ProblemView
 from gateway.admin.outbox import Outbox
+from gateway.telemetry.redaction import REDACTOR
 
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
@@ -78,7 +79,7 @@ class Problem(Exception):
             type="about:blank",
             title=self.status.phrase,
             status=self.status,
-            detail=self.detail,
+            detail=REDACTOR.redact(self.detail),  # it may quote what failed
             todo=self.todo,
         )
         return Reply(

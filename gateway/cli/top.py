@@ -46,6 +46,8 @@ def command(every: float, once: bool) -> None:
     console = Console()
     screen = Screen(control_client(), console)
     if once:
+        screen.draw()  # rates take two looks
+        time.sleep(every)
         console.print(screen.draw())
         return
     with Live(screen.draw(), console=console, screen=True, auto_refresh=False) as live:

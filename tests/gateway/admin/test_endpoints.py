@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+import structlog.testing
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.admin.answers import events
@@ -9,6 +10,7 @@ from gateway.admin.model import Probe, ReloadResult, Status
 from gateway.events.model import StreamStatus
 from gateway.events.times import from_nanoseconds
 from gateway.telemetry.metrics import CATALOGUE, MetricType
+from gateway.telemetry.redaction import REDACTOR
 from tests.doubles.house import SECOND_NS, START_NS, gap
 from tests.doubles.http_client import Client, connect
 from tests.gateway.admin.conftest import Served
@@ -239,6 +241,29 @@ async def test_an_order_for_nobody_is_404_and_one_at_the_wrong_time_409(client: 
     assert (nobody.status, too_soon.status) == (404, 409)
     assert "configured: desk, events" in nobody.json()["detail"]
     assert "pause it first" in too_soon.json()["detail"]
+
+
+async def test_an_order_leaves_a_line_in_the_log(client: Client):
+    """What was ordered, about whom, by whom, and what came of it."""
+    with structlog.testing.capture_logs() as lines:
+        await client.ask("/api/v1/sinks/desk/pause", "POST")
+        await client.ask("/api/v1/sinks/nobody/pause", "POST")
+
+    done, refused = (line for line in lines if line["event"] == "operator_order")
+    assert (done["order"], done["target"], done["result"]) == ("sinks pause", "desk", "done")
+    assert done["by"].startswith("127.0.0.1:")
+    assert "there is no 'nobody'" in refused["result"]
+
+
+async def test_a_problem_shows_no_secret(served: Served, client: Client):
+    """An error that quotes a secret by accident is redacted on its way out."""
+    REDACTOR.add("canary-7f3a9c")
+    served.house.next_reload = ReloadResult(ok=False, message="bad key canary-7f3a9c")
+
+    told = await client.ask("/api/v1/reload", "POST")
+
+    REDACTOR.discard(["canary-7f3a9c"])
+    assert told.json()["detail"] == "bad key [redacted]"
 
 
 async def test_a_refused_reload_is_422_with_the_mistakes(served: Served, client: Client):

@@ -133,7 +133,7 @@ def test_a_reload_tells_what_changed(run: Run, house: MemoryHouse):
 
 def test_top_draws_a_screen(run: Run, house: MemoryHouse):
     """Accounts, sinks and rates, once."""
-    ran = run("top", "--once")
+    ran = run("top", "--once", "--every", "0.1")
 
     assert ran.code == 0
     assert "0.0 events/s" in ran.out
