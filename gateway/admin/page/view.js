@@ -82,6 +82,10 @@ function showDay(article, name, gaps, now) {
   const spans = gaps.filter((gap) => gap.account === name);
   const minutes = (stamp) => Math.max(0, (Date.parse(stamp) - begin) / 60000);
   const day = article.querySelector(".day");
+  // Drawn anew once a minute or when something changed, so that a tooltip can be read.
+  const shown = `${Math.floor(now / 60000)} ${JSON.stringify(spans)}`;
+  if (day.dataset.shown === shown) return;
+  day.dataset.shown = shown;
   day.setAttribute("aria-label", `${plural(spans.length, "gap")} in the last 24 hours`);
   day.replaceChildren(...spans.map((gap) => {
     const from = minutes(gap.since);

@@ -56,6 +56,7 @@ const DESCRIBE = {
     [o.side ?? "", o.side],
     [[o.type, o.quantity ?? o.quote_quantity].filter(Boolean).join(" ")],
     [o.price ? `@ ${o.price}` : ""],
+    [o.trigger_price ? `trigger ${o.trigger_price}` : ""],
     [words(o.status)],
     [o.filled_quantity && o.quantity ? `${o.filled_quantity} of ${o.quantity} filled` : ""],
   ],
