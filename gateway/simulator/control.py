@@ -21,6 +21,7 @@ HELP: Final = {
     "GET /_sim/truth?after=N&account=I": "facts after number N and what became of their pushes",
     "GET /_sim/state?account=I": "balances, positions and open orders as they truly are",
     "GET /_sim/connections": "who is connected",
+    "GET /_sim/faults": "how often each fault has met a connection, push or request",
     "POST /_sim/do": "perform one step of a scenario's timeline, as JSON, now",
     "POST /_sim/heal": "end every fault that lasts",
 }
@@ -42,6 +43,7 @@ class Control:
             ("GET", "/_sim/truth"): self._tell_truth,
             ("GET", "/_sim/state"): self._tell_state,
             ("GET", "/_sim/connections"): self._tell_connections,
+            ("GET", "/_sim/faults"): lambda _: self._faults.struck,
             ("POST", "/_sim/do"): self._do,
             ("POST", "/_sim/heal"): self._heal,
         }

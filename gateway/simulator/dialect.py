@@ -141,11 +141,11 @@ class Venue(Protocol):
     def move_market(self, account: int) -> None:
         """Let one thing happen to an account."""
 
-    def expire_keys(self, account: int | None) -> None:
-        """Let the stream keys reach the end of their life."""
+    def expire_keys(self, account: int | None) -> int:
+        """Let the stream keys reach the end of their life; gives how many."""
 
-    def void_keys(self, account: int | None) -> None:
-        """Destroy the stream keys."""
+    def void_keys(self, account: int | None) -> int:
+        """Destroy the stream keys; gives how many."""
 
     def load_frames(self, account: int, count: int) -> list[str]:
         """Frames for a blast: each different, none of them in any ledger."""

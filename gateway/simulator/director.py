@@ -62,52 +62,52 @@ class Director:
 
     @perform.register
     def _(self, step: steps.Drop) -> None:
-        for connection in self._audience.of(step.account):
+        for connection in self._met(step):
             connection.cut(step.how)
 
     @perform.register
     def _(self, step: steps.Close) -> None:
-        for connection in self._audience.of(step.account):
+        for connection in self._met(step):
             connection.close(step.code, step.reason)
 
     @perform.register
     def _(self, step: steps.HalfOpen) -> None:
-        for connection in self._audience.of(step.account):
+        for connection in self._met(step):
             connection.hold_half_open(float("inf") if step.lasting is None else step.lasting)
 
     @perform.register
     def _(self, step: steps.LoseSubscription) -> None:
-        for connection in self._audience.of(step.account):
+        for connection in self._met(step):
             if connection.session is not None:
                 connection.session.forget()
 
     @perform.register
     def _(self, step: steps.ExpireKey) -> None:
-        self._venue.expire_keys(step.account)
+        self._faults.note(step, self._venue.expire_keys(step.account))
 
     @perform.register
     def _(self, step: steps.VoidKey) -> None:
-        self._venue.void_keys(step.account)
+        self._faults.note(step, self._venue.void_keys(step.account))
 
     @perform.register
     def _(self, step: steps.Garbage) -> None:
-        self._send(step.account, garbage.garbage_frames(step.kind, step.count))
+        self._send(step, garbage.garbage_frames(step.kind, step.count))
 
     @perform.register
     def _(self, step: steps.Inject) -> None:
-        self._send(step.account, [frames.text_frame(step.text)])
+        self._send(step, [frames.text_frame(step.text)])
 
     @perform.register
     def _(self, step: steps.Oversize) -> None:
-        self._send(step.account, [garbage.oversize_frame(step.size)])
+        self._send(step, [garbage.oversize_frame(step.size)])
 
     @perform.register
     def _(self, step: steps.Fragments) -> None:
-        self._send(step.account, garbage.endless_fragments(step.size))
+        self._send(step, garbage.endless_fragments(step.size))
 
     @perform.register
     def _(self, step: steps.DeflateBomb) -> None:
-        self._send(step.account, [garbage.deflate_bomb(step.size)])
+        self._send(step, [garbage.deflate_bomb(step.size)])
 
     @perform.register
     def _(self, step: steps.Switch) -> None:
@@ -124,7 +124,7 @@ class Director:
 
     @perform.register
     def _(self, step: steps.Blast) -> None:
-        for connection in self._audience.of(step.account):
+        for connection in self._met(step):
             self._nursery.start_soon(self._blast, connection, step.frames)
 
     def trade(self, account: int, count: int) -> None:
@@ -180,8 +180,14 @@ class Director:
     def _accounts(self, account: int | None) -> Sequence[int]:
         return range(len(self._venue.accounts)) if account is None else (account,)
 
-    def _send(self, account: int | None, wrong: Iterable[bytes]) -> None:
+    def _met(self, step: steps.Step) -> list[ClientConnection]:
+        """The connections that a step concerns; counts them."""
+        connections = self._audience.of(step.account)
+        self._faults.note(step, len(connections))
+        return connections
+
+    def _send(self, step: steps.Step, wrong: Iterable[bytes]) -> None:
         data = list(wrong)
-        for connection in self._audience.of(account):
+        for connection in self._met(step):
             for frame in data:
                 connection.send_bytes(frame)

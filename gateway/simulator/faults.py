@@ -1,12 +1,13 @@
 """Which faults are in force right now."""
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
 import trio
 
-from gateway.simulator.steps import Lasting, RestFault
+from gateway.simulator.steps import Lasting, RestFault, Step
 
 FaultT = TypeVar("FaultT", bound=Lasting)
 RestFaultT = TypeVar("RestFaultT", bound=RestFault)
@@ -18,6 +19,8 @@ class Faults:
     def __init__(self, rng: random.Random) -> None:
         self.any = False
         """False while nothing at all is wrong: pushes then take the short way."""
+        self.struck: Counter[str] = Counter()
+        """How often each kind of fault met a connection, push or request."""
         self._rng = rng
         self._running: list[tuple[Lasting, float]] = []
 
@@ -31,6 +34,10 @@ class Faults:
         """End every fault now."""
         self._running.clear()
         self.any = False
+
+    def note(self, step: Step, times: int = 1) -> None:
+        """Count that a fault really met something."""
+        self.struck[str(step.__struct_config__.tag)] += times
 
     def find(self, kind: type[FaultT], account: int | None) -> FaultT | None:
         """The newest fault of that kind which concerns the account."""
@@ -54,5 +61,6 @@ class Faults:
         self.any = bool(self._running)
         for step, _ in reversed(self._running):
             if isinstance(step, kind) and concerns(step):
+                self.note(step)
                 return step
         return None

@@ -25,6 +25,7 @@ from gateway.simulator.scenario import Scenario
 CONTROL_PREFIX: Final = "/_sim"
 _HTML: Final = b"<html><head><title>Just a moment</title></head><body>Please wait</body></html>"
 _FILLER: Final = b" " * 65_536
+_ENDLESS_PAUSE_SECONDS: Final = 0.01
 
 
 class Server:
@@ -89,6 +90,8 @@ class Server:
             await http.begin(Reply(), None)
             while True:
                 await http.send(_FILLER)
+                # Endless enough for any client, yet gentle to the machine.
+                await trio.sleep(_ENDLESS_PAUSE_SECONDS)
         if self._faults.find_rest(steps.HalfAnswer, request.path):
             reply = self._ask_venue(request)
             await http.begin(reply, len(reply.body))

@@ -34,6 +34,7 @@ class RunClock:
 
 
 CLOCK = RunClock()
+MAX_ANSWER_BYTES = 2**20
 LBANK_ECHO = "P3LHfw6tUIYWc8R2VQNy0ilKmdg5pjhbxC7"
 
 
@@ -86,6 +87,7 @@ async def _exchange(
             head = event
         elif isinstance(event, h11.Data):
             received += event.data
+            assert len(received) < MAX_ANSWER_BYTES
         else:
             assert head is not None
             told = {name.decode(): value.decode() for name, value in head.headers}
@@ -216,12 +218,20 @@ class FmexClient:
         return await ask(self.simulator, method, target, headers=headers, body=body)
 
     @asynccontextmanager
-    async def stream(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
-        """A connection that follows everything; hello and topics are read."""
-        async with connected(self.simulator, self.login()) as connection:
-            assert json.loads(await connection.get_message())["type"] == "hello"
+    async def connected(
+        self, *, late_ms: int = 0
+    ) -> AsyncIterator[trio_websocket.WebSocketConnection]:
+        """A connection that has asked to follow everything."""
+        async with connected(self.simulator, self.login(late_ms=late_ms)) as connection:
             topics = ["account", "order.btcusd_p", "position.btcusd_p"]
             await connection.send_message(json.dumps({"cmd": "sub", "args": topics}))
+            yield connection
+
+    @asynccontextmanager
+    async def stream(self) -> AsyncIterator[trio_websocket.WebSocketConnection]:
+        """A connection that follows everything; hello and topics are read."""
+        async with self.connected() as connection:
+            assert json.loads(await connection.get_message())["type"] == "hello"
             assert json.loads(await connection.get_message())["type"] == "topics"
             yield connection
 

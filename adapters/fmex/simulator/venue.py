@@ -73,13 +73,15 @@ class FmexVenue:
         """Let one thing happen to an account."""
         self._trading.move(account)
 
-    def expire_keys(self, account: int | None) -> None:
-        """Nothing: there are no stream keys, and scenarios that need them are refused."""
+    def expire_keys(self, account: int | None) -> int:
+        """None: there are no stream keys, and scenarios that need them are refused."""
         del account
+        return 0
 
-    def void_keys(self, account: int | None) -> None:
-        """Nothing, for the same reason."""
+    def void_keys(self, account: int | None) -> int:
+        """None, for the same reason."""
         del account
+        return 0
 
     def load_frames(self, account: int, count: int) -> list[str]:
         """Order pushes of orders that no ledger knows, each with an id of its own."""

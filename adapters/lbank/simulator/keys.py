@@ -28,7 +28,7 @@ class StreamKeys:
 
     def get(self, account: int, switches: Switches) -> str:
         """What get_key gives."""
-        living = [key for key in self._of(account) if self.is_alive(key.text)]
+        living = self._living(account)
         if living and switches.new_key == "same":
             living[0].expires = self._elapsed() + switches.key_life
             return living[0].text
@@ -69,15 +69,23 @@ class StreamKeys:
         key = self._keys.get(text)
         return key is not None and not key.destroyed and self._elapsed() < key.expires
 
-    def expire_all(self, account: int | None) -> None:
-        """Let keys reach the end of their life now."""
-        for key in self._of(account):
-            key.expires = min(key.expires, self._elapsed())
+    def expire_all(self, account: int | None) -> int:
+        """Let living keys reach the end of their life now; gives how many."""
+        living = self._living(account)
+        for key in living:
+            key.expires = self._elapsed()
+        return len(living)
 
-    def destroy_all(self, account: int | None) -> None:
-        """Destroy keys without anybody having asked."""
-        for key in self._of(account):
+    def destroy_all(self, account: int | None) -> int:
+        """Destroy living keys without anybody having asked; gives how many."""
+        living = self._living(account)
+        for key in living:
             key.destroyed = True
+        return len(living)
 
-    def _of(self, account: int | None) -> list[StreamKey]:
-        return [key for key in self._keys.values() if account in (None, key.account)]
+    def _living(self, account: int | None) -> list[StreamKey]:
+        return [
+            key
+            for key in self._keys.values()
+            if account in (None, key.account) and self.is_alive(key.text)
+        ]

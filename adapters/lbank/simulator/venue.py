@@ -60,13 +60,13 @@ class LbankVenue:
         """Let one thing happen to an account."""
         self._trading.move(account)
 
-    def expire_keys(self, account: int | None) -> None:
+    def expire_keys(self, account: int | None) -> int:
         """Let the stream keys reach the end of their life."""
-        self._keys.expire_all(account)
+        return self._keys.expire_all(account)
 
-    def void_keys(self, account: int | None) -> None:
+    def void_keys(self, account: int | None) -> int:
         """Destroy the stream keys."""
-        self._keys.destroy_all(account)
+        return self._keys.destroy_all(account)
 
     def load_frames(self, account: int, count: int) -> list[str]:
         """Order pushes of orders that no ledger knows, each with an id of its own."""
