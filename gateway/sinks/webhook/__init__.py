@@ -48,14 +48,7 @@ async def open_webhook(
         max_answer_bytes=MAX_ANSWER_BYTES,
     )
     try:
-        yield WebhookSink(
-            context.name,
-            target.address.resource,
-            client,
-            writer,
-            context.clock,
-            timeout_seconds=context.options.timeout,
-        )
+        yield WebhookSink(target.address.resource, client, writer, context)
     finally:
         with trio.move_on_after(CLOSE_SECONDS, shield=True):
             await client.aclose()
@@ -87,7 +80,8 @@ def _target(settings: WebhookSettings, context: SinkContext) -> Target:
     except ValueError as error:
         raise SinkUnavailable(f"url: {error}") from None
     if isinstance(settings.url, Secret):
-        context.redactor.add(url, target.address.resource)
+        resource = target.address.resource
+        context.redactor.add(url, resource, resource.partition("?")[0])
     return target
 
 

@@ -12,8 +12,16 @@ from typing import Final
 
 import trio
 
-from gateway.clock import Clock
-from gateway.contracts.sink import ACCEPTED, UNTRIED, Item, Later, Refused, Untried, Verdict
+from gateway.contracts.sink import (
+    ACCEPTED,
+    UNTRIED,
+    Item,
+    Later,
+    Refused,
+    SinkContext,
+    Untried,
+    Verdict,
+)
 from gateway.errors import RateLimited, VenueUnavailable
 from gateway.sinks.webhook.answers import Meaning, excerpt, meaning_of, remedy
 from gateway.sinks.webhook.message import Writer
@@ -36,21 +44,15 @@ class WebhookSink:
     """Speaks to one receiver."""
 
     def __init__(
-        self,
-        name: str,
-        resource: str,
-        client: RestClient,
-        writer: Writer,
-        clock: Clock,
-        *,
-        timeout_seconds: float,
+        self, resource: str, client: RestClient, writer: Writer, context: SinkContext
     ) -> None:
-        self._name = name
+        self._name = context.name
         self._resource = resource
         self._client = client
         self._writer = writer
-        self._clock = clock
-        self._timeout_seconds = timeout_seconds
+        self._clock = context.clock
+        self._clean = context.redactor.redact
+        self._timeout_seconds = context.options.timeout
         self._suspect_seq = 0
         """Up to here a batch was refused, by an event not yet found."""
         self._turned_away: int | None = None
@@ -96,9 +98,11 @@ class WebhookSink:
                 cut_answer=True,
             )
         except RateLimited as error:
-            return Later(reason=str(error), retry_after_seconds=error.retry_after_seconds)
+            return Later(
+                reason=self._clean(str(error)), retry_after_seconds=error.retry_after_seconds
+            )
         except VenueUnavailable as error:
-            return Later(reason=str(error))
+            return Later(reason=self._clean(str(error)))
         return self._verdict(answer)
 
     def _verdict(self, answer: Answer) -> Verdict:
@@ -111,10 +115,10 @@ class WebhookSink:
             case Meaning.ACCEPTED:
                 return ACCEPTED
             case Meaning.REFUSED:
-                return Refused(reason=str(answer.status), excerpt=excerpt(answer))
+                return Refused(reason=str(answer.status), excerpt=self._clean(excerpt(answer)))
             case _:
                 return Later(
-                    reason=f"the receiver answered {answer.status}: {excerpt(answer)}",
+                    reason=self._clean(f"answered {answer.status}: {excerpt(answer)}"),
                     retry_after_seconds=retry_after_seconds(answer),
                 )
 
