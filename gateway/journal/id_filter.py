@@ -37,8 +37,9 @@ class SegmentFilter:
 class FilterTable:
     """The filters of all sealed segments."""
 
-    def __init__(self) -> None:
-        self._width = _FIRST_WIDTH
+    def __init__(self, segments: int = 0) -> None:
+        """Make room for so many segments at once; more find room too, more slowly."""
+        self._width = max(_FIRST_WIDTH, 1 << segments.bit_length())
         self._table = bytearray(_ROWS * self._width)
         self._columns: dict[int, int] = {}
         """Segment number → column."""

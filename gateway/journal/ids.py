@@ -41,7 +41,8 @@ class HeldIds:
     def __init__(self, connection: apsw.Connection, segment_ids: int) -> None:
         self._connection: Final = connection
         self._segment_ids: Final = segment_ids
-        self._filters: Final = FilterTable()
+        [(segments,)] = connection.execute("SELECT count(*) FROM id_segments").fetchall()
+        self._filters: Final = FilterTable(cast("int", segments))
         self._segments: Final[dict[int, int]] = {}
         """Number of each sealed segment → its last seq, oldest first."""
         self._sealing: _Sealing | None = None

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 import trio
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from gateway.contracts.values import Seconds
@@ -311,6 +311,7 @@ long = settings(max_examples=600, deadline=None, suppress_health_check=list(Heal
 
 
 @quick
+@example([Append(tuple(range(20))), Meet("a", "x", "earliest"), Leave("a", forget=False), Retire()])
 @given(st.lists(steps, min_size=5, max_size=25))
 async def test_the_journal_does_what_the_model_says(history: list[msgspec.Struct]):
     """Over any history, records, numbers, sinks and dead letters are those of the model."""
