@@ -6,6 +6,9 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 JOBS   ?= 2
 
+# A test whose package is missing says so and is skipped; as root on Debian none is.
+DEBIAN_FOR_TESTS := strace chromium prometheus faketime
+
 .PHONY: help demo test check format scenarios soak bench clean
 
 help: ## Show this list
@@ -50,7 +53,7 @@ $(VENV)/.installed: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test-ready: $(VENV)/.installed packaging/debian-packages
-	packaging/debian-packages strace
+	packaging/debian-packages $(DEBIAN_FOR_TESTS)
 	$(PIP) -e '.[test]'
 	@touch $@
 

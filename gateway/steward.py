@@ -27,6 +27,7 @@ from gateway.admin.model import (
 )
 from gateway.clock import Clock
 from gateway.config import Config, load_config
+from gateway.config.secrets import learn_secrets
 from gateway.contracts.sink import ConfiguredSink
 from gateway.delivery import Delivery, Range, SinkNotReady, SinkUnknown
 from gateway.errors import GatewayError
@@ -212,8 +213,7 @@ class Steward:
                 return _refused("the gateway is starting or stopping; try again in a moment")
             try:
                 config = load_config(self._path)
-                for _, secret in config.secrets():
-                    secret.read()
+                learn_secrets(config.secrets())
             except GatewayError as error:
                 return self._refuse(str(error))
             if changed := _needing_restart(self.config, config):

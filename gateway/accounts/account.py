@@ -24,6 +24,30 @@ from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import REDACTOR, Redactor
 
 
+class PatientGate:
+    """The connect gate, as one account sees it: waiting for a turn is not being slow.
+
+    A thousand accounts of one host wait for minutes; the time limit of a session
+    that is being opened stands still meanwhile.
+    """
+
+    def __init__(self, gate: ConnectGate) -> None:
+        self._gate = gate
+        self.limits: set[trio.CancelScope] = set()
+        """Of the sessions that are being opened."""
+
+    async def wait_turn(self, host: str, per_second: float) -> None:
+        """See `gateway.contracts.adapter.ConnectGate`."""
+        left = {scope: scope.deadline - trio.current_time() for scope in self.limits}
+        for scope in left:
+            scope.deadline = float("inf")
+        try:
+            await self._gate.wait_turn(host, per_second)
+        finally:
+            for scope, seconds in left.items():
+                scope.deadline = trio.current_time() + seconds
+
+
 class Account:
     """State and journal access of one configured account."""
 
@@ -43,6 +67,7 @@ class Account:
         self._metrics = metrics
         self._journal = journal
         redactor = Redactor(REDACTOR)
+        self.gate = PatientGate(connect_gate)
         self.adapter: Adapter = configured.spec.open(
             configured.settings,
             AdapterContext(
@@ -51,7 +76,7 @@ class Account:
                 clock=clock,
                 metrics=metrics,
                 redactor=redactor,
-                connect_gate=connect_gate,
+                connect_gate=self.gate,
             ),
         )
         venue = configured.spec.name

@@ -45,6 +45,7 @@ from gateway.events.model import (
     Kind,
     OrderStatus,
     Origin,
+    PositionSide,
     Unrecognized,
 )
 from gateway.events.numbers import compare, is_zero, subtract
@@ -139,6 +140,13 @@ class Book:
             open_orders=open_orders,
             venue_symbols=tuple(sorted(seen)),
             assets=tuple(sorted(self.balances)),
+            held_symbols=tuple(
+                sorted(
+                    name
+                    for name, held in self.positions.items()
+                    if name and held.body.side is not PositionSide.FLAT
+                )
+            ),
             find_order=self.orders.get,
         )
 

@@ -18,6 +18,7 @@ from gateway.accounts.status import AccountStatus
 from gateway.accounts.supervisor import Ending, Supervisor
 from gateway.clock import Clock
 from gateway.contracts.adapter import ConfiguredAccount, ConnectGate
+from gateway.contracts.values import Fingerprints, fingerprints
 from gateway.events.model import StreamReason, StreamStatus
 from gateway.journal import Journal
 from gateway.telemetry.metrics import Metrics
@@ -40,6 +41,21 @@ _BLOCKED = {
         says_stopped=False,
     ),
 }
+
+
+class _Wanted(msgspec.Struct, frozen=True):
+    """A configured account; a rotated secret file makes another of it."""
+
+    configured: ConfiguredAccount
+    secrets: Fingerprints
+
+
+def _enabled(accounts: Mapping[str, ConfiguredAccount]) -> dict[str, _Wanted]:
+    return {
+        name: _Wanted(each, fingerprints(each.settings))
+        for name, each in accounts.items()
+        if each.options.enabled
+    }
 
 
 class _Running(msgspec.Struct, frozen=True):
@@ -68,7 +84,7 @@ class Roster:
         self._metrics = metrics
         self._connect_gate = connect_gate
         self._heartbeat_seconds = heartbeat_seconds
-        self._wanted: dict[str, ConfiguredAccount] = {}
+        self._wanted: dict[str, _Wanted] = {}
         self._running: dict[str, _Running] = {}
         self._accounts: dict[str, Account] = {}
         """Every wanted account as it was last opened, running or not."""
@@ -81,12 +97,12 @@ class Roster:
 
         Returns the names by what became of them: added, removed, changed, unchanged.
         """
-        wanted = {name: each for name, each in accounts.items() if each.options.enabled}
-        changes: dict[str, list[str]] = {
-            "added": [name for name in wanted if name not in self._wanted],
-            "removed": [name for name in self._wanted if name not in wanted],
-            "changed": [n for n, old in self._wanted.items() if n in wanted and wanted[n] != old],
-            "unchanged": [n for n, old in self._wanted.items() if wanted.get(n) == old],
+        old, wanted = self._wanted, _enabled(accounts)
+        changes = {
+            "added": [name for name in wanted if name not in old],
+            "removed": [name for name in old if name not in wanted],
+            "changed": [name for name in wanted if name in old and wanted[name] != old[name]],
+            "unchanged": [name for name in wanted if wanted[name] == old.get(name)],
         }
         self._wanted = wanted
         async with trio.open_nursery() as nursery:
@@ -196,9 +212,9 @@ class Roster:
         await running.done.wait()
 
     async def _start_missing(self) -> None:
-        for name, configured in self._wanted.items():
+        for name, wanted in self._wanted.items():
             if name not in self._running:
-                await self._start(configured)
+                await self._start(wanted.configured)
 
     async def _start(self, configured: ConfiguredAccount) -> None:
         account = Account(

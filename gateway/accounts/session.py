@@ -77,7 +77,11 @@ async def run_session(
     outlet = SessionOutlet(account, retire)
     async with open_single_failure_nursery() as nursery:
         with trio.move_on_after(LIVE_WITHIN_SECONDS) as scope:
-            await nursery.start(account.adapter.run_stream, outlet)
+            account.gate.limits.add(scope)
+            try:
+                await nursery.start(account.adapter.run_stream, outlet)
+            finally:
+                account.gate.limits.discard(scope)
         if scope.cancelled_caught:
             raise ConnectFailed("start", f"not live within {LIVE_WITHIN_SECONDS:.0f} s")
         came_up()

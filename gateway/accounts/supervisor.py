@@ -18,7 +18,7 @@ from gateway.accounts.policy import Next, Policy, Remedy, reason_of
 from gateway.accounts.recovery import Recovery
 from gateway.accounts.session import run_session
 from gateway.accounts.status import AccountState
-from gateway.contracts.values import Secret
+from gateway.contracts.values import fingerprints
 from gateway.errors import LoginRefused, StreamError
 from gateway.events.model import StreamReason, StreamStatus
 from gateway.wire.keepalive import every
@@ -188,9 +188,9 @@ class Supervisor:
 
     async def _watch_secrets(self, scope: trio.CancelScope) -> None:
         """A rotated key file is a person's act: try at once."""
-        before = _fingerprints(self._account.configured.settings)
+        before = fingerprints(self._account.configured.settings)
         async for _ in every(CREDENTIALS_LOOKED_AT_SECONDS):
-            if _fingerprints(self._account.configured.settings) != before:
+            if fingerprints(self._account.configured.settings) != before:
                 scope.cancel()
 
     def _say_goodbye(self) -> None:
@@ -217,11 +217,3 @@ def _report(account: Account, number: int, error: Exception, then: Next) -> None
         happenings.LOST.emit(**fields)
     else:
         happenings.CRASHED.emit(**fields, exc_info=error)
-
-
-def _fingerprints(settings: object) -> list[tuple[str, str, float]]:
-    """Of every secret in a settings struct, however deep."""
-    if isinstance(settings, Secret):
-        return [settings.fingerprint()]
-    fields: tuple[str, ...] = getattr(settings, "__struct_fields__", ())
-    return [found for name in fields for found in _fingerprints(getattr(settings, name))]

@@ -6,8 +6,8 @@ import trio
 from gateway import app
 from gateway.cli.options import config_path
 from gateway.config import load_config
+from gateway.config.secrets import learn_secrets
 from gateway.telemetry import logs
-from gateway.telemetry.redaction import REDACTOR
 
 
 @click.command()
@@ -22,6 +22,5 @@ def command() -> None:
     logs.configure(config.log.level, config.log.format)
     # Before anything is opened: an unreadable secret is better told now than by a
     # suspended account, and a known secret is redacted from the first line on.
-    for _, secret in config.secrets():
-        REDACTOR.add(secret.read())
+    learn_secrets(config.secrets())
     trio.run(app.run, config, path)

@@ -95,6 +95,19 @@ class Secret:
         return f"{self.source}:{self.name}" if self.name else "literal:[redacted]"
 
 
+Fingerprints = tuple[tuple[str, str, float], ...]
+
+
+def fingerprints(settings: object) -> Fingerprints:
+    """Of every secret in a settings struct, however deep: what a rotated file changes."""
+    if isinstance(settings, Secret):
+        return (settings.fingerprint(),)
+    if isinstance(settings, tuple | list):
+        return tuple(found for each in settings for found in fingerprints(each))
+    fields: tuple[str, ...] = getattr(settings, "__struct_fields__", ())
+    return tuple(found for name in fields for found in fingerprints(getattr(settings, name)))
+
+
 def _read_file(path: Path, reference: str) -> str:
     try:
         return path.read_text(encoding="utf-8")

@@ -8,6 +8,7 @@ import trio
 
 from gateway.clock import Clock
 from gateway.contracts.sink import ConfiguredSink
+from gateway.contracts.values import Fingerprints, fingerprints
 from gateway.delivery import happenings
 from gateway.delivery.errands import DeadLetterSource, Errand, Range, RangeSource, ReplayReport
 from gateway.delivery.feed import Feed
@@ -41,6 +42,8 @@ class Delivery:
         self._journal = around.journal
         self._nursery = nursery
         self._workers: dict[str, Worker] = {}
+        self._prints: dict[str, Fingerprints] = {}
+        """Of each worker's secrets when it began: a rotated file is a change."""
         self._idle: dict[str, SinkPosition] = {}
         """Sinks without a worker that the journal knows: disabled, removed or stopped."""
 
@@ -64,6 +67,7 @@ class Delivery:
         self._idle.pop(name, None)
         worker = Worker(configured, position, self._around, errands_only=errands_only)
         self._workers[name] = worker
+        self._prints[name] = fingerprints(configured.settings)
         if paused:
             worker.pause()
         self._nursery.start_soon(worker.run, name=f"sink:{name}")
@@ -79,7 +83,10 @@ class Delivery:
     async def reconfigure(self, sinks: Mapping[str, ConfiguredSink]) -> None:
         """Serve exactly `sinks`. Those that did not change never notice."""
         changed = [
-            name for name, worker in self._workers.items() if sinks.get(name) != worker.configured
+            name
+            for name, worker in self._workers.items()
+            if sinks.get(name) != worker.configured
+            or fingerprints(worker.configured.settings) != self._prints[name]
         ]
         paused = {name for name in changed if self._workers[name].paused}
         async with trio.open_nursery() as nursery:

@@ -6,6 +6,7 @@ to be compared.
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Final, NewType
 
 Timestamp = NewType("Timestamp", str)
@@ -24,14 +25,20 @@ def from_milliseconds(value: int) -> Timestamp:
     """Write epoch milliseconds, the form in which both venues tell time."""
     if not 0 <= value <= _LAST_MS:
         raise TimeError(f"not an epoch time in milliseconds: {str(value)[:40]}")
-    text = (_EPOCH + timedelta(milliseconds=value)).isoformat(timespec="milliseconds")
-    return Timestamp(text[:-6] + "Z")
+    seconds, milliseconds = divmod(value, 1000)
+    return Timestamp(f"{_second(seconds)}.{milliseconds:03d}Z")
 
 
 def from_nanoseconds(value: int) -> Timestamp:
     """Write our own clock's epoch nanoseconds with microseconds."""
-    text = (_EPOCH + timedelta(microseconds=value // 1000)).isoformat(timespec="microseconds")
-    return Timestamp(text[:-6] + "Z")
+    seconds, microseconds = divmod(value // 1000, 1_000_000)
+    return Timestamp(f"{_second(seconds)}.{microseconds:06d}Z")
+
+
+@lru_cache(maxsize=256)
+def _second(seconds: int) -> str:
+    """Date and time to the second. Events come in bursts: most share a few seconds."""
+    return (_EPOCH + timedelta(seconds=seconds)).isoformat()[:-6]
 
 
 def to_datetime(value: Timestamp) -> datetime:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.events.numbers import (
+    CONTEXT,
     NumberError,
     add,
     canonical,
@@ -76,7 +77,11 @@ def test_arithmetic_is_exact(left: Decimal, right: Decimal):
 @given(believable)
 def test_equal_numbers_have_one_canonical_spelling(value: Decimal):
     """Trailing zeros and exponents do not change the canonical spelling."""
-    padded = plain(value.quantize(Decimal(1).scaleb(min(int(value.as_tuple().exponent), 0) - 3)))
+    padded = plain(
+        value.quantize(
+            Decimal(1).scaleb(min(int(value.as_tuple().exponent), 0) - 3), context=CONTEXT
+        )
+    )
 
     assert canonical(plain(value)) == canonical(padded)
     assert same(plain(value), padded)
