@@ -2,14 +2,18 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import StateDirectoryError
 
 LOCK_NAME: Final = "gateway.lock"
+
+_TRIES: Final = 3
+_TRY_EVERY_SECONDS: Final = 0.02
 
 
 @contextmanager
@@ -43,7 +47,7 @@ def _open_lock(directory: Path) -> int:
 
 def _take(descriptor: int, directory: Path) -> None:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lock(descriptor)
     except BlockingIOError:
         holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         raise StateDirectoryError(
@@ -55,6 +59,15 @@ def _take(descriptor: int, directory: Path) -> None:
             f"state directory {directory} cannot be locked: {error.strerror};"
             " use a local file system"
         ) from error
+
+
+def _lock(descriptor: int) -> None:
+    """Take the lock; a command that looks (`is_held`) has it for a moment, a gateway for long."""
+    for _ in range(_TRIES - 1):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(_TRY_EVERY_SECONDS)
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def is_held(directory: Path) -> bool:
