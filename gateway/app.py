@@ -17,8 +17,8 @@ import trio
 
 from gateway import __version__, systemd
 from gateway.accounts import Roster, open_roster
-from gateway.admin.model import Status
 from gateway.admin.server import open_admin
+from gateway.admin.summary import summarise
 from gateway.clock import WALL_CLOCK, Clock
 from gateway.config import Config
 from gateway.delivery import Delivery, open_delivery
@@ -108,7 +108,7 @@ async def run(config: Config, path: Path) -> None:
     with trio.open_signal_receiver(*signals) as received:
         async with trio.open_nursery() as nursery:
             async with open_gateway(config, path, hurry=hurry) as gateway:
-                systemd.ready(in_words(gateway.steward.status()))
+                systemd.ready(summarise(gateway.steward.status()))
                 nursery.start_soon(_keep_systemd_informed, gateway)
                 await _obey(received, gateway.steward)
                 STOPPING.emit()
@@ -126,20 +126,7 @@ async def _keep_systemd_informed(gateway: Gateway) -> None:
             systemd.alive()
         rate = (gateway.journal.last_seq - events) / seconds
         events = gateway.journal.last_seq
-        systemd.status(in_words(gateway.steward.status(), rate))
-
-
-def in_words(status: Status, events_per_second: float = 0.0) -> str:
-    """One line for `systemctl status`: ``4 of 4 accounts live, 3 sinks, 12 events/s``."""
-    live = sum(account.connections > 0 for account in status.accounts.values())
-    words = [
-        f"{live} of {len(status.accounts)} accounts live",
-        f"{len(status.sinks)} sinks",
-        f"{events_per_second:.0f} events/s",
-    ]
-    if status.journal.blocked:
-        words.append(f"journal blocked: {status.journal.blocked_reason}")
-    return ", ".join(words)
+        systemd.status(f"{summarise(gateway.steward.status())}, {rate:.0f} events/s")
 
 
 async def _obey(received: AsyncIterator[int], steward: Steward) -> None:
