@@ -158,11 +158,14 @@ def test_following(write: Write, tmp_path: Path) -> None:
     path = write(f"state_dir: {state_dir}\n")
     command = [sys.executable, "-m", "gateway", "-c", str(path), "tail", "-n1", "-f", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        first = json.loads(process.stdout.readline())
-        trio.run(fill_journal, state_dir, [3, 4])
-        later = [json.loads(process.stdout.readline()) for _ in range(2)]
-        process.terminate()
+        try:
+            assert process.stdout is not None
+            first = json.loads(process.stdout.readline())
+            trio.run(fill_journal, state_dir, [3, 4])
+            later = [json.loads(process.stdout.readline()) for _ in range(2)]
+        finally:
+            # It never ends by itself, and leaving the block waits for its end.
+            process.terminate()
 
     assert [one["seq"] for one in (first, *later)] == [2, 3, 4]
 
