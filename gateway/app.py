@@ -5,7 +5,6 @@ and say their goodbyes in the journal; sinks get `shutdown.drain` to take what i
 there; the journal closes last. Nothing here knows how any of it works.
 """
 
-import platform
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,7 +14,7 @@ from typing import Final
 import msgspec
 import trio
 
-from gateway import __version__, systemd
+from gateway import __version__, systemd, watch
 from gateway.accounts import Roster, open_roster
 from gateway.admin.server import open_admin
 from gateway.admin.summary import summarise
@@ -29,9 +28,6 @@ from gateway.telemetry.metrics import Metrics
 from gateway.wire.keepalive import every
 from gateway.wire.limits import HostGate
 from gateway.wire.resolver import install_resolver
-
-PROBE_SECONDS: Final = 1.0
-"""How often the loop's lag is measured."""
 
 STATUS_SECONDS: Final = 5.0
 """How often systemd's status line is renewed; the watchdog is fed at least as often."""
@@ -74,7 +70,7 @@ async def open_gateway(
         open_delivery(
             journal, clock=clock, metrics=metrics, state_dir=config.state_dir
         ) as delivery,
-        open_watch(metrics),
+        watch.open_watch(metrics, stall_seconds=_stall_seconds()),
     ):
         await delivery.reconfigure(config.sinks)
         steward = Steward(
@@ -121,12 +117,23 @@ async def _keep_systemd_informed(gateway: Gateway) -> None:
     """The status line, and the watchdog's food: only while loop and writer both live."""
     seconds = min(systemd.watchdog_seconds() or STATUS_SECONDS, STATUS_SECONDS)
     events = gateway.journal.last_seq
+    was_ok = True
     async for _ in every(seconds):
-        if gateway.steward.health().ok:
+        health = gateway.steward.health()
+        if health.ok:
             systemd.alive()
+        elif was_ok:
+            watch.report_unhealthy(health.reason)
+        was_ok = health.ok
         rate = (gateway.journal.last_seq - events) / seconds
         events = gateway.journal.last_seq
         systemd.status(f"{summarise(gateway.steward.status())}, {rate:.0f} events/s")
+
+
+def _stall_seconds() -> float:
+    """When the stacks are written: before systemd acts."""
+    half = systemd.watchdog_seconds()
+    return watch.STALL_SECONDS if half is None else min(watch.STALL_SECONDS, 1.5 * half)
 
 
 async def _obey(received: AsyncIterator[int], steward: Steward) -> None:
@@ -158,22 +165,3 @@ async def _drain(delivery: Delivery, seconds: float, hurry: trio.Event | None) -
 async def _cancel_on(event: trio.Event, scope: trio.CancelScope) -> None:
     await event.wait()
     scope.cancel()
-
-
-@asynccontextmanager
-async def open_watch(metrics: Metrics) -> AsyncIterator[None]:
-    """Measure the loop's lag, and show how this build is called."""
-    metrics.cell("gateway_build_info", __version__, platform.python_version()).set(1)
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_measure_lag, metrics)
-        yield
-        nursery.cancel_scope.cancel()
-
-
-async def _measure_lag(metrics: Metrics) -> None:
-    lag = metrics.cell("gateway_loop_lag_seconds")
-    due = trio.current_time()
-    async for _ in every(PROBE_SECONDS):
-        due += PROBE_SECONDS
-        lag.set(max(0.0, trio.current_time() - due))
-        due = trio.current_time()

@@ -1,5 +1,7 @@
 """`gateway run`: the daemon, in the foreground."""
 
+import faulthandler
+
 import click
 import trio
 
@@ -23,4 +25,6 @@ def command() -> None:
     # Before anything is opened: an unreadable secret is better told now than by a
     # suspended account, and a known secret is redacted from the first line on.
     learn_secrets(config.secrets())
+    # systemd's watchdog ends a process that hangs by SIGABRT: let it tell where it hung.
+    faulthandler.enable()
     trio.run(app.run, config, path)
