@@ -92,7 +92,8 @@ class Delivery:
         async with trio.open_nursery() as nursery:
             for name in changed:
                 nursery.start_soon(self.stop, name)
-        for name in changed:
+        # Those that an earlier run served and nobody configures any more hold back nothing.
+        for name in list(self._idle):
             if name not in sinks:
                 await self._release(name)
         for name, configured in sinks.items():

@@ -404,3 +404,15 @@ async def test_metrics_say_what_status_says(
     oldest = house.metrics.cell("gateway_sink_oldest_pending_timestamp_seconds", "desk").value
     assert oldest == pytest.approx(START_NS / 1e9)
     assert sum(house.metrics.histogram("gateway_sink_delivery_duration_seconds", "desk").counts)
+
+
+async def test_a_sink_that_left_the_configuration_holds_back_nothing(
+    house: House, autojump_clock: object
+):
+    """Removed while the gateway was stopped, it is released at the next start."""
+    async with house.open() as earlier:
+        await earlier.reconfigure({"desk": memory_sink(MemoryPeer(), "desk")})
+    async with house.open() as now:
+        await now.reconfigure({})
+
+    assert [each.holds_retention for each in await house.journal.sink_positions()] == [False]
