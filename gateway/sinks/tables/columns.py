@@ -78,14 +78,18 @@ _TYPES: Final = {
 
 def _columns_of(body: type[Body]) -> tuple[Column, ...]:
     hints = typing.get_type_hints(body)
-    return tuple(_column(name, hints[name]) for name in body.__struct_fields__)
+    # A field with a default may be missing from what an older gateway journalled.
+    return tuple(
+        Column(field.name, _type(hints[field.name]), nullable=not field.required)
+        for field in msgspec.structs.fields(body)
+    )
 
 
-def _column(name: str, hint: object) -> Column:
+def _type(hint: object) -> ColumnType:
     parts = typing.get_args(hint) or (hint,)
     [bare] = [part for part in parts if part is not types.NoneType]
     # Enums are text: a new word of a later version must not need a new column type.
-    return Column(name, _TYPES.get(bare, ColumnType.TEXT), nullable=types.NoneType in parts)
+    return _TYPES.get(bare, ColumnType.TEXT)
 
 
 def _table(name: str, kind: Kind, looked_up_by: tuple[str, ...], *, is_state: bool = True) -> Table:

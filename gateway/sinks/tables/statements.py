@@ -16,8 +16,6 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """What differs between databases."""
 
     types: Mapping[ColumnType, str]
-    table_suffix: str = ""
-    """Behind the closing parenthesis of a table."""
     placeholder: str
     """Stands for a value in an INSERT."""
 
@@ -33,7 +31,6 @@ SQLITE: Final = Dialect(
         ColumnType.BOOLEAN: "INTEGER",
         ColumnType.TIME: "TEXT",
     },
-    table_suffix=" STRICT",
     placeholder="?",
 )
 
@@ -52,10 +49,7 @@ POSTGRES: Final = Dialect(
 def create_table(table: Table, dialect: Dialect) -> str:
     """The table, unless it is there."""
     columns = ",\n  ".join(_definition(column, dialect) for column in table.columns)
-    return (
-        f'CREATE TABLE IF NOT EXISTS "{table.name}" (\n  {columns},\n  PRIMARY KEY ("id")\n)'
-        f"{dialect.table_suffix}"
-    )
+    return f'CREATE TABLE IF NOT EXISTS "{table.name}" (\n  {columns},\n  PRIMARY KEY ("id")\n)'
 
 
 def create_indexes(table: Table) -> list[str]:
