@@ -8,6 +8,7 @@ successor knows.
 """
 
 from itertools import count
+from typing import Final
 
 import msgspec
 import trio
@@ -23,10 +24,14 @@ from gateway.errors import LoginRefused, StreamError
 from gateway.events.model import StreamReason, StreamStatus
 from gateway.wire.keepalive import every
 
-CREDENTIALS_LOOKED_AT_SECONDS = 5.0
+CREDENTIALS_LOOKED_AT_SECONDS: Final = 5.0
 """How often a suspended account looks whether its secret files were changed."""
 
-SUCCESSOR_WITHIN_SECONDS = 120.0
+OVERLAP_SECONDS: Final = 2.0
+"""How long a replaced connection is still read: a push that was sent before the
+successor subscribed may be on its way. What both tell is told once."""
+
+SUCCESSOR_WITHIN_SECONDS: Final = 120.0
 """How long a connection waits for its successor before a new one is asked for."""
 
 
@@ -107,10 +112,10 @@ class Supervisor:
         self._start_line(replaces=number)
 
     def _succeed(self, replaced: int) -> None:
-        """The successor is live: the old connection may go."""
+        """The successor is live: the old connection may go, once it has told what is under way."""
         scope = self._lines.get(replaced)
         if scope is not None:
-            scope.cancel()
+            scope.deadline = trio.current_time() + OVERLAP_SECONDS
 
     async def _run_line(self, number: int, replaces: int | None) -> None:
         scope = trio.CancelScope()
