@@ -182,7 +182,7 @@ class DeflateBomb(Step, frozen=True, kw_only=True):
 
 
 class RejectRest(RestFault, frozen=True, kw_only=True):
-    """Signed requests are refused with one of the venue's codes."""
+    """Requests are refused with one of the venue's codes."""
 
     code: int
 

@@ -1,7 +1,7 @@
 """The pretend FMEX as a whole: who has accounts, and what is pushed when."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from adapters.fmex.simulator import contract, words
 from adapters.fmex.simulator.desk import Desk
@@ -16,7 +16,9 @@ from gateway.simulator.dialect import Peer, Push, Reply, Request, SimulatedAccou
 from gateway.simulator.scenario import convert_switches
 from gateway.simulator.truth import FactKind
 
-_POLICY: int = 1008
+_FIRST_BLAST_ID: Final = 700_000_000_000
+"""Below the ids of orders that have happened."""
+_POLICY: Final = 1008
 """WebSocket close code for a broken policy; FMEX's own is not documented."""
 
 
@@ -85,14 +87,12 @@ class FmexVenue:
 
     def load_frames(self, account: int, count: int) -> list[str]:
         """Order pushes of orders that no ledger knows, each with an id of its own."""
-        now, first = self._stage.now_ms(), 700_000_000_000 + self._blasted
+        now, first = self._stage.now_ms(), _FIRST_BLAST_ID + self._blasted
         self._blasted += count
-        return [
-            words.order_push(
-                Order(number, account, True, 1, contract.START, now, now), self.switches, now
-            )
-            for number in range(first, first + count)
-        ]
+        order = Order(first, account, True, 1, contract.START, now, now)
+        frame, name = words.order_push(order, self.switches, now), str(first)
+        # Replacing text is ten times as quick as rendering each order.
+        return [frame.replace(name, str(number)) for number in range(first, first + count)]
 
     def state(self, account: int) -> dict[str, Any]:
         """Balance, position and open orders as they truly are, in the gateway's words."""

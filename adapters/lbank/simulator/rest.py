@@ -65,6 +65,8 @@ _V1_NAMES: Final = {
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 
 Handler = Callable[[int, Mapping[str, str]], Any]
+KeyHandler = Callable[[int, Mapping[str, str], str], Any]
+"""Takes the version too: v1 and v2 answer in shapes of their own."""
 
 
 class Rest:
@@ -86,7 +88,7 @@ class Rest:
         self._public = queries.public_routes()
         self._order_routes = desk.routes()
         self._private: dict[str, Handler] = {**queries.private_routes(), **self._order_routes}
-        self._key_routes: dict[str, Handler] = {
+        self._key_routes: dict[str, KeyHandler] = {
             "subscribe/get_key": self._get_key,
             "subscribe/refresh_key": self._refresh_key,
             "subscribe/destroy_key": self._destroy_key,
@@ -100,14 +102,14 @@ class Rest:
             return self._wrap(request.path, "v2", self._public[request.path](request.query))
         match = _PATH.fullmatch(request.path)
         name = match[2] if match else ""
-        if match is None or name not in (self._private | self._key_routes):
+        if match is None or name not in {**self._private, **self._key_routes}:
             return Reply(status=404, body=_NOT_FOUND, content_type="text/html")
         version = match[1]
         try:
             parameters = request.query | request.form
             account = self._check(request, parameters, name, version)
             if name in self._key_routes:
-                return self._encode(self._key_routes[name](account, parameters))
+                return self._encode(self._key_routes[name](account, parameters, version))
             return self._wrap(name, version, self._private[name](account, parameters))
         except Refusal as refusal:
             return self.refuse(refusal.code)
@@ -174,9 +176,11 @@ class Rest:
 
     # --- stream keys -----------------------------------------------------------------
 
-    def _get_key(self, account: int, _: Mapping[str, str]) -> Any:
+    def _get_key(self, account: int, _: Mapping[str, str], version: str) -> Any:
         key = self._keys.get(account, self._switches())
         where = self._switches().key_answer
+        if where == "documented":
+            where = "subscribe_key" if version == "v1" else "data"
         if where == "subscribe_key":
             return {"result": "true", "subscribeKey": key}
         if where == "key":
@@ -184,11 +188,11 @@ class Rest:
         data = key if where == "data" else {"key": key}
         return {"result": True, "data": data, "error_code": 0, "ts": self._stage.now_ms()}
 
-    def _refresh_key(self, account: int, parameters: Mapping[str, str]) -> Any:
+    def _refresh_key(self, account: int, parameters: Mapping[str, str], _: str) -> Any:
         text = parameters.get("subscribeKey", "")
         return self._confirm(self._keys.refresh(text, account, self._switches()), text)
 
-    def _destroy_key(self, account: int, parameters: Mapping[str, str]) -> Any:
+    def _destroy_key(self, account: int, parameters: Mapping[str, str], _: str) -> Any:
         text = parameters.get("subscribeKey", "")
         return self._confirm(self._keys.destroy(text, account, self._switches()), text)
 

@@ -115,7 +115,7 @@ async def test_v1_has_its_own_shapes(autojump_clock: MockClock):
         )
         assert (empty["result"], empty["orders"]) == ("true", "")
         assert "usdt" in (await client.post_v1("/v1/user_info.do"))["info"]["free"]
-        assert len((await client.post_v1("/v1/subscribe/get_key.do"))["data"]) == 64
+        assert len((await client.post_v1("/v1/subscribe/get_key.do"))["subscribeKey"]) == 64
         simulator.trade(0, 100)
         rows = (
             await client.post_v1(
