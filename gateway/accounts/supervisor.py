@@ -146,12 +146,13 @@ class Supervisor:
                 retire=lambda reason, detail: self._retire(number, reason, detail),
                 came_up=came_up,
             )
-        except trio.Cancelled:
-            account.went_down(number, self.ending.reason, self.ending.detail)
-            raise
         except Exception as error:  # noqa: BLE001 # one account's defect must not end the others
             lived = 0.0 if live_at is None else trio.current_time() - live_at
             await self._after(error, number, policy.after(error, lived_seconds=lived))
+        except BaseException:
+            # Cancelled: alone, or as the group that a session's nursery makes of it.
+            account.went_down(number, self.ending.reason, self.ending.detail)
+            raise
 
     async def _after(self, error: Exception, number: int, then: Next) -> None:
         account = self._account

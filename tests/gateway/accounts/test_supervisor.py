@@ -69,6 +69,37 @@ async def test_a_lost_connection_is_a_gap_that_rest_fills(
     assert (closed.complete, closed.recovered) == (True, 2)
 
 
+async def test_a_replaced_connection_does_not_count_as_live(
+    household: Household, venue: ScriptedVenue, autojump_clock: MockClock
+):
+    """Once its successor took over, the loss of that one alone is a gap."""
+    async with household.running(configured(venue)) as roster:
+        await venue.wait_live(1)
+        await trio.sleep(10)
+        roster.reconnect("a")
+        successor = await venue.wait_live(2)
+        await trio.sleep(10)
+
+        assert roster.status()["a"].connections == 1
+        successor.fail(ConnectionLost("cut"))
+        await trio.sleep(5)
+
+    assert "gap_opened connection_lost" in household.said()
+
+
+async def test_a_stopped_account_has_no_connection(
+    household: Household, venue: ScriptedVenue, autojump_clock: MockClock
+):
+    """While the journal is blocked, status shows the sockets as closed."""
+    async with household.running(configured(venue)) as roster:
+        await venue.wait_live(1)
+        household.journal.set_blocked(BlockReason.DISK_FULL)
+        await trio.sleep(1)
+
+        assert roster.status()["a"].connections == 0
+        assert roster.status()["a"].state == "stopped"
+
+
 async def test_an_orderly_stop_declares_a_gap_and_the_next_start_closes_it(
     household: Household, venue: ScriptedVenue, autojump_clock: MockClock
 ):
