@@ -1,0 +1,65 @@
+"""Disks that fill up and system calls that fail or kill: tmpfs and strace.
+
+What a machine cannot do is a reason to skip, which these fixtures and marks print.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+needs_strace = pytest.mark.skipif(
+    shutil.which("strace") is None, reason="needs strace (Debian package strace)"
+)
+needs_mount = pytest.mark.skipif(
+    os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small tmpfs"
+)
+
+
+def strace(trace: Path, calls: str, *options: str) -> tuple[str, ...]:
+    """A prefix under which a command is traced, in the process that was started.
+
+    ``-DD`` keeps strace out of the way: the pid and the exit are the command's own.
+    """
+    return (
+        "strace", "-DD", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none", "-o", str(trace),
+        "-e", f"trace={calls}", *options, "--",
+    )  # fmt: skip
+
+
+def inject(calls: str, fault: str) -> tuple[str, str]:
+    """Options of strace: what happens to which calls."""
+    return "-e", f"inject={calls}:{fault}"
+
+
+@contextmanager
+def mounted(place: Path, megabytes: int) -> Iterator[Path]:
+    """A file system of its own at `place`."""
+    place.mkdir(parents=True, exist_ok=True)
+    options = f"size={megabytes}m,mode=700"
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", place], check=False)
+    if done.returncode:
+        pytest.skip("this machine mounts no tmpfs, not even for root")
+    try:
+        yield place
+    finally:
+        # Lazily: whatever a failed test left running must not keep the mount.
+        subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def remount(place: Path, how: str) -> None:
+    """Make it ``ro`` or ``rw``; ``ro`` only while nobody writes."""
+    subprocess.run(["mount", "-o", f"remount,{how}", place], check=True)
+
+
+def eat_space(disk: Path) -> Path:
+    """Fill the disk to its last block with something else."""
+    space = os.statvfs(disk)
+    glutton = disk / "glutton"
+    with glutton.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize)
+    return glutton

@@ -1,0 +1,65 @@
+"""Row 3: the disk fills up under load, and is freed again."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.faulty_disk import eat_space, mounted, needs_mount
+from tests.scenarios.results import Results
+from tests.scenarios.rig import Rig, open_rig, wait_until
+
+CYCLES = [
+    pytest.param(1, "short"),
+    pytest.param(10, "CI", marks=pytest.mark.scenarios),
+    pytest.param(50, "soak", marks=pytest.mark.soak),
+]
+DISK_MIB = 48
+
+
+@needs_mount
+@pytest.mark.parametrize(("cycles", "form"), CYCLES)
+@pytest.mark.timeout(3000)
+async def test_a_full_disk_pauses_and_resumes(
+    tmp_path: Path, results: Results, cycles: int, form: str
+):
+    """No exit: the sources pause, a gap says why, and all goes on when there is space again."""
+    with mounted(tmp_path / "state", DISK_MIB):
+        async with open_rig(tmp_path, seed=3) as rig:
+            rig.settings["journal"] = "{retain: {size: 8MiB}}"
+            rig.write_config()
+            await rig.daemon.start()
+            await rig.wait_live()
+            for _ in range(cycles):
+                await fill_and_free(rig)
+            await rig.wait_quiet()
+
+            verdict = rig.judge()
+            verdict.assert_kept()
+            assert rig.daemon.starts == 1
+            for name in rig.accounts:
+                words = [(each["status"], each["reason"]) for each in rig.streams(name)]
+                assert words.count(("gap_opened", "disk_full")) >= cycles
+            assert '"journal_blocked"' in rig.daemon.log.read_text()
+    results.note(
+        3, "disk full under load, then freed", form, fills=cycles, exits=0, facts=verdict.facts,
+        events=verdict.events, lost=len(verdict.missing),
+    )  # fmt: skip
+
+
+async def fill_and_free(rig: Rig) -> None:
+    """Under load until it says that it is full; then live again by itself."""
+    rig.set_rate(40)
+    glutton = eat_space(rig.state_dir)
+    await wait_until(lambda: not rig.daemon.is_ready(), 60, "not ready on a full disk")
+    status = rig.daemon.status()
+    assert status["journal"]["blocked_reason"] == "disk_full"
+    await wait_until(lambda: no_account_runs(rig), 30, "the sources to pause")
+    glutton.unlink()
+    await rig.daemon.wait_ready()
+    await rig.wait_live()
+
+
+def no_account_runs(rig: Rig) -> bool:
+    """True when no account has a connection."""
+    accounts = rig.daemon.status()["accounts"].values()
+    return not any(account["connections"] for account in accounts)
