@@ -308,15 +308,15 @@ def _view(account: Account) -> AccountView:
     return AccountView(
         account=account.name,
         stream=account.status(),
-        balances=tuple(known.body for known in book.balances.values()),
+        balances=tuple(known.body for known in book.holdings.balances.values()),
         positions=tuple(
             HeldPosition(symbol=known.symbol, venue_symbol=key or None, position=known.body)
-            for key, known in book.positions.items()
+            for key, known in book.holdings.positions.items()
             if not is_zero(known.body.quantity)
         ),
         open_orders=tuple(
             OpenOrder(symbol=known.symbol, venue_symbol=known.venue_symbol, order=known.order)
-            for known in book.orders.values()
+            for known in book.orders.known.values()
             if not known.order.final
         ),
     )

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 import trio
 
 from gateway.accounts import happenings
-from gateway.accounts.book import Book, Heard, News
+from gateway.accounts.book import Book
 from gateway.accounts.coverage import Coverage
+from gateway.accounts.news import Heard, News
 from gateway.accounts.rows import BookChange
 from gateway.accounts.status import AccountCells, AccountState, AccountStatus, GapCounts
 from gateway.clock import Clock

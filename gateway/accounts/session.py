@@ -12,7 +12,7 @@ import trio
 
 from gateway.accounts import happenings
 from gateway.accounts.account import Account
-from gateway.accounts.book import Heard
+from gateway.accounts.news import Heard
 from gateway.contracts.told import Told
 from gateway.errors import ConnectFailed, GatewayError
 from gateway.events.model import Origin, StreamReason, StreamStatus

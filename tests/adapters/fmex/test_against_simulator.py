@@ -15,7 +15,8 @@ import trio
 from adapters.fmex.adapter import PerpetualAdapter
 from adapters.fmex.settings import Credentials, Endpoints, Settings
 from adapters.fmex.simulator import SIMULATOR
-from gateway.accounts.book import Book, Heard
+from gateway.accounts.book import Book
+from gateway.accounts.news import Heard
 from gateway.clock import WALL_CLOCK
 from gateway.contracts.adapter import (
     AccountOptions,
@@ -144,9 +145,9 @@ def assert_orders_are_true(house: House, untold: Collection[str] = ()) -> None:
     """
     for order_id, fact in house.simulator.truth.last(0, FactKind.ORDER).items():
         told = fact.told
-        if order_id not in house.book.orders and told["status"] in untold:
+        if order_id not in house.book.orders.known and told["status"] in untold:
             continue
-        order = house.book.orders[order_id].order
+        order = house.book.orders.known[order_id].order
         assert (told["status"], told["final"], told["side"]) == (
             order.status,
             order.final,
@@ -159,7 +160,8 @@ def assert_holdings_are_true(house: House) -> None:
     """The book's balance and position are the last ones."""
     [balance] = house.simulator.truth.last(0, FactKind.BALANCE).values()
     [position] = house.simulator.truth.last(0, FactKind.POSITION).values()
-    held, contract = house.book.balances["BTC"].body, house.book.positions["BTCUSD_P"].body
+    holdings = house.book.holdings
+    held, contract = holdings.balances["BTC"].body, holdings.positions["BTCUSD_P"].body
     assert Decimal(str(balance.told["total"])) == Decimal(held.total)
     assert (position.told["side"], position.told["quantity"]) == (contract.side, contract.quantity)
 

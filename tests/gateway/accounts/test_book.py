@@ -7,15 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.book import (
-    FINAL_ORDERS_KEPT_NS,
-    PRUNE_EVERY,
-    TEXTS_KEPT,
-    Book,
-    Heard,
-    News,
-    Reconcile,
-)
+from gateway.accounts.book import PRUNE_EVERY, Book
+from gateway.accounts.news import Heard, News
+from gateway.accounts.oddities import TEXTS_KEPT
+from gateway.accounts.orders import FINAL_ORDERS_KEPT_NS, Reconcile
 from gateway.accounts.rows import Rows
 from gateway.contracts.told import Mark, Told, ToldUnrecognized
 from gateway.events.model import Fill, Kind, Order, Origin
@@ -401,7 +396,7 @@ def test_final_orders_leave_the_book_after_days_open_ones_never():
     for _ in range(PRUNE_EVERY):
         ledger.push(balance(time=None), at=much_later)
 
-    assert set(ledger.book.orders) == {"open"}
+    assert set(ledger.book.orders.known) == {"open"}
     assert ("order", "done") not in ledger.rows
     assert ("order", "open") in ledger.rows
 
@@ -421,7 +416,7 @@ def test_any_order_of_arrival_ends_in_the_same_state():
         events = [e for told in (*arrival, *arrival) for e in ledger.push(told).events]
         filled = sum(int(e.body.quantity) for e in events if isinstance(e.body, Fill))
 
-        assert ledger.book.orders["o1"].order.status == "filled"
+        assert ledger.book.orders.known["o1"].order.status == "filled"
         assert filled == 10
 
 
@@ -442,5 +437,5 @@ def test_no_quantity_is_ever_derived_twice(arrival: list[Told], restart_at: int)
             if event.kind is Kind.FILL:
                 assert isinstance(event.body, Fill)
                 total += int(event.body.quantity)
-        known = ledger.book.orders["o1"].order
+        known = ledger.book.orders.known["o1"].order
         assert str(total) == known.filled_quantity

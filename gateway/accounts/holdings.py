@@ -1,0 +1,151 @@
+"""Balances and positions of one account, as last known.
+
+A push is an event of its own; what REST reads is one only where it differs from
+what is known, since REST repeats what is known and lists what is empty.
+"""
+
+from typing import Any, Final
+
+from gateway.accounts.news import Heard, News, Scribe, Source
+from gateway.accounts.rows import KnownBalance, KnownPosition, Rows, Section, load_section
+from gateway.contracts.told import ToldBalance, ToldPosition
+from gateway.events import identity
+from gateway.events.identity import Facts
+from gateway.events.model import Kind, Origin, PositionSide
+from gateway.events.numbers import compare, is_zero
+
+
+class Holdings:
+    """What the account holds."""
+
+    def __init__(self, scribe: Scribe) -> None:
+        self._scribe = scribe
+        self.balances: dict[str, KnownBalance] = {}
+        """By asset, upper case."""
+        self.positions: dict[str, KnownPosition] = {}
+        """By the venue's symbol."""
+
+    def load(self, rows: Rows) -> None:
+        """Take over what an earlier run knew."""
+        self.balances = load_section(rows, Section.BALANCE)
+        self.positions = load_section(rows, Section.POSITION)
+
+    def held_symbols(self) -> tuple[str, ...]:
+        """Contracts with a position that is not flat."""
+        return tuple(
+            sorted(
+                name
+                for name, held in self.positions.items()
+                if name and held.body.side is not PositionSide.FLAT
+            )
+        )
+
+    def would_be_news(self, told: ToldBalance | ToldPosition, heard: Heard) -> bool:
+        """Tell whether taking this state would make an event."""
+        known: KnownBalance | KnownPosition | None
+        if isinstance(told, ToldBalance):
+            known = self.balances.get(told.balance.asset)
+            facts = identity.balance_facts(told.balance, told.venue_time)
+            event_id = self._state_id(Kind.BALANCE, facts, told, known, heard)
+        else:
+            known = self.positions.get(told.venue_symbol or "")
+            facts = identity.position_facts(told.position, told.venue_symbol, told.venue_time)
+            event_id = self._state_id(Kind.POSITION, facts, told, known, heard)
+        return event_id is not None and self._differs_or_matters(told, known, heard)
+
+    def apply_balance(self, told: ToldBalance, heard: Heard, news: News) -> None:
+        """Take the balance of an asset."""
+        known = self.balances.get(told.balance.asset)
+        facts = identity.balance_facts(told.balance, told.venue_time)
+        event_id = self._state_id(Kind.BALANCE, facts, told, known, heard)
+        if event_id is None or not self._differs_or_matters(told, known, heard):
+            news.duplicate += 1
+            return
+        self.balances[told.balance.asset] = KnownBalance(
+            body=told.balance,
+            event_id=event_id,
+            venue_time=told.venue_time,
+            received_ns=heard.as_of_ns or heard.received_ns,
+        )
+        asset = told.balance.asset
+        self._scribe.change(news, Section.BALANCE, asset, self.balances[asset])
+        source = Source(told.raw, told.venue_time)
+        self._scribe.emit(news, heard, event_id, told.balance, source)
+
+    def apply_position(self, told: ToldPosition, heard: Heard, news: News) -> None:
+        """Take the position in a contract."""
+        key = told.venue_symbol or ""
+        known = self.positions.get(key)
+        facts = identity.position_facts(told.position, told.venue_symbol, told.venue_time)
+        event_id = self._state_id(Kind.POSITION, facts, told, known, heard)
+        if event_id is None or not self._differs_or_matters(told, known, heard):
+            news.duplicate += 1
+            return
+        self.positions[key] = KnownPosition(
+            body=told.position,
+            symbol=told.symbol,
+            event_id=event_id,
+            venue_time=told.venue_time,
+            received_ns=heard.as_of_ns or heard.received_ns,
+        )
+        self._scribe.change(news, Section.POSITION, key, self.positions[key])
+        source = Source(told.raw, told.venue_time, told.symbol, told.venue_symbol)
+        self._scribe.emit(news, heard, event_id, told.position, source)
+
+    def _state_id(
+        self,
+        kind: Kind,
+        facts: Facts,
+        told: ToldBalance | ToldPosition,
+        known: KnownBalance | KnownPosition | None,
+        heard: Heard,
+    ) -> str | None:
+        """The id of a state, or None where it is older than or the same as the known one."""
+        if told.venue_time is None:
+            if known is not None and heard.as_of_ns and heard.as_of_ns <= known.received_ns:
+                return None
+            facts = identity.replacing(facts, known.event_id if known is not None else None)
+        elif known is not None and known.venue_time and told.venue_time < known.venue_time:
+            return None
+        event_id = self._scribe.id_of(kind, facts)
+        return None if known is not None and event_id == known.event_id else event_id
+
+    @staticmethod
+    def _differs_or_matters(
+        told: ToldBalance | ToldPosition,
+        known: KnownBalance | KnownPosition | None,
+        heard: Heard,
+    ) -> bool:
+        """Whether a state read by REST is worth an event; a push always is.
+
+        REST repeats what is known and lists what is empty: neither is news.
+        """
+        if heard.origin is Origin.PUSH:
+            return True
+        body: Any = told.balance if isinstance(told, ToldBalance) else told.position
+        if known is not None:
+            return not _same_values(body, known.body)
+        return not is_zero(body.total if isinstance(told, ToldBalance) else body.quantity)
+
+
+_TIMES: Final = frozenset({"updated_time", "reason"})
+
+
+def _same_values(left: Any, right: Any) -> bool:
+    """Equal numbers are equal however they are written; times and causes do not count."""
+    for name in left.__struct_fields__:
+        mine, other = getattr(left, name), getattr(right, name)
+        if mine == other or name in _TIMES:
+            continue
+        if not isinstance(mine, str) or not isinstance(other, str):
+            return False
+        if not _same_number(mine, other):
+            return False
+    return True
+
+
+def _same_number(left: str, right: str) -> bool:
+    try:
+        return compare(left, right) == 0  # type: ignore[arg-type]  # words fail, and are unequal
+    except ArithmeticError:
+        return False
