@@ -3,7 +3,8 @@
 Numbers stay text (`msgspec.Raw`) until `number` checks and prints them: FMEX
 sends JSON numbers such as ``2.796888254907565438`` and ``0E-18``, of which a
 float would keep half. Only what an event cannot do without is mandatory; fields
-that FMEX adds are ignored.
+that FMEX adds are ignored. A time or a bit set may be written as ``8``, ``8.0`` or
+``"8"``: FMEX mixes the first two, and nothing is lost by taking the third.
 """
 
 import re
@@ -154,8 +155,8 @@ class ClosedPage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
 
 Shape = TypeVar("Shape")
 
-_decode_push: Final = msgspec.json.Decoder(Push).decode
-_decode_control: Final = msgspec.json.Decoder(Control).decode
+_decode_push: Final = msgspec.json.Decoder(Push, strict=False).decode
+_decode_control: Final = msgspec.json.Decoder(Control, strict=False).decode
 _CONTROL_TYPES: Final = frozenset({"hello", "ping", "topics"})
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
@@ -177,7 +178,7 @@ def decode_frame(text: str) -> Push | Control:
 def decode_as(shape: type[Shape], text: bytes | msgspec.Raw) -> Shape:
     """Read a part of a REST answer. Raises `NotUnderstood`."""
     try:
-        return msgspec.json.decode(text, type=shape)
+        return msgspec.json.decode(text, type=shape, strict=False)
     except (ValueError, RecursionError) as error:
         raise NotUnderstood(_misfit(error)) from None
 

@@ -212,7 +212,7 @@ def _trade(
         price=price,
         quantity=quantity,
         value=value,
-        liquidity=_LIQUIDITY.get(update.role) if isinstance(update.role, str) else None,
+        liquidity=_liquidity(update.role),
     )
     return ToldFill(
         fill=fill,
@@ -222,6 +222,10 @@ def _trade(
         raw=raw,
         span=None if trade_id is not None else _span(order.filled_quantity, quantity),
     )
+
+
+def _liquidity(role: Any) -> Liquidity | None:
+    return _LIQUIDITY.get(role.lower()) if isinstance(role, str) else None
 
 
 def _span(

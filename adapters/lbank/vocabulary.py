@@ -51,9 +51,10 @@ _TERMS: Final = {
 
 
 def terms_of(word: Any) -> Terms:
-    """What an order type says; nothing for a word that no document names, but its side."""
+    """What an order type says, in either case; of an unknown one at least its side."""
     if not isinstance(word, str):
         return _UNTOLD
+    word = word.lower()
     terms = _TERMS.get(word)
     return terms if terms is not None else _side_only(word)
 

@@ -84,6 +84,8 @@ def test_status_in_lower_case(word: str):
         (0, "market", (None, False, False, False)),
         (0x8008, "MARKET", (TimeInForce.IOC, False, False, True)),
         (0x10006, "LIMIT", (TimeInForce.GTC, True, True, False)),
+        (8.0, "LIMIT", (TimeInForce.IOC, False, False, False)),
+        ("2", "LIMIT", (TimeInForce.GTC, True, False, False)),
         (..., "LIMIT", (None, None, None, None)),
     ],
 )
@@ -92,6 +94,14 @@ def test_features(features: Any, order_type: str, expected: Any, changed: Change
     order = changed("order", features=features, type=order_type).order
 
     assert expected == (order.time_in_force, order.post_only, order.hidden, order.liquidation)
+
+
+@pytest.mark.parametrize("written", [1580802204215, 1580802204215.0, "1580802204215"])
+def test_times_in_any_spelling(written: Any, changed: Changed):
+    """A time is understood as whole number, with a fraction of zero, and as text."""
+    order = changed("order", created_at=written).order
+
+    assert order.created_time == "2020-02-04T07:43:24.215Z"
 
 
 def test_trigger_of_a_plain_order_is_null(changed: Changed):
