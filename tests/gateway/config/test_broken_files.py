@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from gateway.config import InvalidConfiguration, load_config
+from gateway.registry import sink_names
 
 CASES: list[dict[str, Any]] = yaml.safe_load(
     Path(__file__).with_name("broken.yaml").read_text(encoding="utf-8")
@@ -26,6 +27,10 @@ def test_every_mistake_is_told_with_its_place(
 
     lines = str(caught.value).splitlines()
     told = [line.replace(f"{path}:", "", 1).replace(str(path.parent), "DIR") for line in lines]
+    # What is installed beside our own sinks is not this test's to know.
+    told = [
+        line.replace(f"installed: {', '.join(sink_names())}", "installed: SINKS") for line in told
+    ]
     assert case["expect"] == told
     assert all(line.startswith(f"{path}:") for line in lines)
     assert "hunter2" not in str(caught.value)
