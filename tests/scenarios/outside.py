@@ -1,0 +1,51 @@
+"""The daemon seen from outside: what its process holds, what its commands say."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from tests.scenarios.rig import Rig
+
+MIB = 1024 * 1024
+
+
+class Said(msgspec.Struct, frozen=True):
+    """How a command ended."""
+
+    exit_code: int
+    out: str
+    err: str
+
+    def lines(self) -> list[Any]:
+        """Its output, where that is one JSON object a line."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+async def gateway(rig: Rig, *words: str) -> Said:
+    """Run ``gateway WORDS -c …`` in a process of its own."""
+    done = await trio.run_process(
+        [sys.executable, "-m", "gateway", "-c", str(rig.daemon.config), *words],
+        capture_stdout=True,
+        capture_stderr=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=os.environ | rig.daemon.environment,
+    )
+    return Said(done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def memory_bytes(pid: int) -> int:
+    """What a process holds in memory."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+
+
+def open_files(pid: int) -> int:
+    """How many file descriptors a process has open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
