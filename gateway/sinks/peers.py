@@ -1,0 +1,57 @@
+"""Servers that a sink speaks to: ``host:port`` in a configuration, and whom to trust."""
+
+import ssl
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from gateway.errors import SinkUnavailable
+
+_NOTATION: Final = "write HOST:PORT"
+
+
+class Peer(msgspec.Struct, frozen=True):
+    """One server."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_peer(text: str, default_port: int) -> Peer:
+    """Read ``host``, ``host:port`` or ``[::1]:port``. Raises `ValueError`."""
+    try:
+        parts = urlsplit(f"//{text}")
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise ValueError(_NOTATION) from None
+    if not host or parts.netloc != text or "@" in text or any(one.isspace() for one in text):
+        raise ValueError(_NOTATION)
+    return Peer(host, port or default_port)
+
+
+def peer_problems(key: str, servers: Sequence[str], default_port: int) -> Iterator[tuple[str, str]]:
+    """What is wrong with a list of servers."""
+    if not servers:
+        yield key, "name at least one server"
+    for index, server in enumerate(servers):
+        try:
+            parse_peer(server, default_port)
+        except ValueError as error:
+            yield f"{key}[{index}]", str(error)
+
+
+def trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Trust what the system trusts, or only the certificates in `ca_file`."""
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except ssl.SSLError:
+        raise SinkUnavailable(f"ca_file: {ca_file} holds no certificates in PEM form") from None
+    except OSError as error:
+        raise SinkUnavailable(f"ca_file: {ca_file}: {error.strerror}") from None

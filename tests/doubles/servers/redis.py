@@ -1,0 +1,136 @@
+"""Redis itself: one server, a cluster of one node, or a primary with its sentinel."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import coredis
+from coredis.tokens import PureToken
+
+from tests.doubles.servers.certificates import Certificates
+from tests.doubles.servers.process import HOST, ServerProcess, free_port, need
+
+PACKAGE = "redis-server"
+
+
+class RedisServer(ServerProcess):
+    """`redis-server`, which keeps what it holds when it is killed."""
+
+    def __init__(self, folder: Path, password: str, *options: str) -> None:
+        binary = need("redis-server", PACKAGE)
+        self.port = free_port()
+        self.password = password
+        self.options = list(options)
+        self._binary, self._folder = binary, folder
+        super().__init__(self._arguments, folder, "eady to accept connections")
+
+    @property
+    def address(self) -> str:
+        """As in `servers`."""
+        return f"{HOST}:{self.port}"
+
+    def _arguments(self) -> list[str]:
+        config = self._folder / "redis.conf"
+        if not config.exists():
+            config.write_text(f"requirepass {self.password}\nmasterauth {self.password}\n")
+        listen = [] if "--tls-port" in self.options else ["--port", str(self.port)]
+        safe = ["--save", "", "--appendonly", "yes", "--appendfsync", "always"]
+        place = ["--bind", HOST, "--dir", str(self._folder)]
+        return [self._binary, str(config), *listen, *place, *safe, *self.options]
+
+    def client(self, password: str | None = None) -> coredis.Redis[bytes]:
+        """A client of the test's own."""
+        return coredis.Redis(HOST, self.port, password=password or self.password)
+
+    def cluster_client(self) -> coredis.RedisCluster[bytes]:
+        """A client of the cluster."""
+        return coredis.RedisCluster(HOST, self.port, password=self.password)
+
+    async def end_connections(self, password: str) -> None:
+        """Cut every connection but the one that says so."""
+        async with self.client(password) as client:
+            await client.client_kill(type_=PureToken.NORMAL, skipme=True)
+
+    async def ask(self, *words: str) -> Any:
+        """One command, by a connection of its own."""
+        async with self.client() as client:
+            return await client.create_request(
+                words[0].encode(), *words[1:], callback=lambda answer, **_: answer
+            )
+
+    async def entries(self, stream: str) -> list[dict[str, str]]:
+        """The fields of each entry of a stream."""
+        answer = await self.ask("XRANGE", stream, "-", "+")
+        found = []
+        for _, flat in answer:
+            words = [word.decode() for word in flat]
+            found.append(dict(zip(words[::2], words[1::2], strict=True)))
+        return found
+
+
+class RedisSentinel(ServerProcess):
+    """A sentinel that watches one primary, called `desk`."""
+
+    def __init__(self, folder: Path, primary: RedisServer) -> None:
+        self.port = free_port()
+        folder.mkdir(exist_ok=True)
+        config = folder / "sentinel.conf"
+        config.write_text(
+            f"port {self.port}\nbind {HOST}\ndir {folder}\n"
+            f"sentinel monitor desk {HOST} {primary.port} 1\n"
+            f"sentinel auth-pass desk {primary.password}\n"
+        )
+        binary = need("redis-server", PACKAGE)
+        super().__init__(lambda: [binary, str(config), "--sentinel"], folder, "+monitor")
+
+    @property
+    def address(self) -> str:
+        """As in `servers`."""
+        return f"{HOST}:{self.port}"
+
+
+@asynccontextmanager
+async def open_redis_server(
+    folder: Path, password: str, certificates: Certificates | None = None
+) -> AsyncIterator[RedisServer]:
+    """A server that is up, with TLS alone where there are certificates."""
+    server = RedisServer(folder, password)
+    if certificates is not None:
+        server.options += ["--port", "0", "--tls-port", str(server.port)]
+        server.options += ["--tls-cert-file", str(certificates.certificate)]
+        server.options += ["--tls-key-file", str(certificates.key)]
+        server.options += ["--tls-ca-cert-file", str(certificates.ca), "--tls-auth-clients", "no"]
+    try:
+        await server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@asynccontextmanager
+async def open_redis_cluster(folder: Path, password: str) -> AsyncIterator[RedisServer]:
+    """One node that holds all slots."""
+    server = RedisServer(folder, password, "--cluster-enabled", "yes")
+    server.options += ["--cluster-announce-ip", HOST, "--cluster-port", str(free_port())]
+    try:
+        await server.start()
+        await server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
+        await server.wait_log("Cluster state changed: ok")
+        yield server
+    finally:
+        server.kill()
+
+
+@asynccontextmanager
+async def open_redis_sentinel(
+    folder: Path, password: str
+) -> AsyncIterator[tuple[RedisServer, RedisSentinel]]:
+    """A primary and the sentinel that knows it."""
+    async with open_redis_server(folder / "primary", password) as server:
+        sentinel = RedisSentinel(folder / "sentinel", server)
+        try:
+            await sentinel.start()
+            yield server, sentinel
+        finally:
+            sentinel.kill()
