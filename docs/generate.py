@@ -26,6 +26,8 @@ DOCS = Path(__file__).parent
 OURS = "exchange-event-gateway "
 """Packages of other people have their own documentation."""
 
+BEGIN = "<!-- from the code: docs/generate.py -->"
+END = "<!-- end -->"
 NOTE = "<!-- Made by docs/generate.py from the code: change it there, then run that. -->\n"
 
 CONFIGURATION = """\
@@ -89,11 +91,12 @@ def main() -> int:
 
 
 def documents() -> dict[str, str]:
-    """Every generated file, by name."""
+    """Every generated file, by name; of the pages about sinks, the part between the marks."""
     return {
         "configuration.md": NOTE + "\n" + "\n".join(configuration()),
         "events.md": NOTE + "\n" + "\n".join(events()),
         "metrics.md": NOTE + "\n" + "\n".join(metrics()),
+        **{f"sinks/{path.name}": sink_page(path) for path in marked_sink_pages()},
     }
 
 
@@ -120,6 +123,26 @@ def configuration() -> Iterator[str]:
         ((str(code.value), attribute_docs(ExitCode)[code.name]) for code in ExitCode),
     )
     yield ""
+
+
+def marked_sink_pages() -> list[Path]:
+    """The pages about sinks with a part that is made here."""
+    return [path for path in sorted(DOCS.glob("sinks/*.md")) if BEGIN in path.read_text()]
+
+
+def sink_page(path: Path) -> str:
+    """The page with the part between the marks made anew; the rest is written by hand."""
+    spec = registry.find_sink(path.stem)
+    before, _, rest = path.read_text().partition(BEGIN)
+    after = rest.partition(END)[2]
+    needs = f"Needs `pip install 'exchange-event-gateway[{spec.extra}]'`.\n\n"
+    parts = [
+        f"\n{spec.summary} {needs if spec.extra is not None else ''}".rstrip(),
+        f"\n\n```yaml\n{spec.quick_start}```\n\n{spec.guarantees}\n\n",
+        "\n".join(options_table(reference.own_options(spec))),
+        "\n\nOptions of every sink: [configuration](../configuration.md#every-sink-sinksname).\n",
+    ]
+    return f"{before}{BEGIN}{''.join(parts)}{END}{after}"
 
 
 def events() -> Iterator[str]:
