@@ -61,7 +61,9 @@ class Coverage:
 
     def prove(self, at_ns: int) -> None:
         """Note a proof of life: a frame, or an answered heartbeat."""
-        self.life_ns = max(self.life_ns, at_ns)
+        # The newest proof, not the highest stamp: a clock that was set back would
+        # leave a gap that begins in the future.
+        self.life_ns = at_ns
 
     def came_up(self, connection: int) -> bool:
         """A connection is live. True when it is the first: recovery can begin."""

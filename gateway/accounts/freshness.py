@@ -8,6 +8,7 @@ was sent.
 
 from typing import Final
 
+from gateway.accounts.news import Heard
 from gateway.contracts.told import KnownOrder, ToldOrder
 from gateway.events.model import Order, OrderStatus
 from gateway.events.numbers import PlainDecimal, compare
@@ -27,11 +28,8 @@ _RANK: Final = {
 """The usual course of an order, for reports that share one instant."""
 
 
-def is_stale(known: KnownOrder, told: ToldOrder, as_of_ns: int | None) -> bool:
-    """Tell whether `told` is older than what is known, or comes after the end.
-
-    `as_of_ns` is None for a push; for a REST row it is when the request was sent.
-    """
+def is_stale(known: KnownOrder, told: ToldOrder, heard: Heard) -> bool:
+    """Tell whether `told` is older than what is known, or comes after the end."""
     old, new = known.order, told.order
     growth = _growth(old, new)
     if growth < 0:
@@ -40,8 +38,8 @@ def is_stale(known: KnownOrder, told: ToldOrder, as_of_ns: int | None) -> bool:
         return not (new.final and growth > 0)
     if growth > 0 or new.final:
         return False
-    if as_of_ns is not None:
-        return as_of_ns <= known.received_ns and _RANK[new.status] <= _RANK[old.status]
+    if heard.as_of_ns is not None:
+        return heard.crossed(known.received_ns) and _RANK[new.status] <= _RANK[old.status]
     if new.updated_time and old.updated_time and new.updated_time != old.updated_time:
         return new.updated_time < old.updated_time
     return _RANK[new.status] < _RANK[old.status]

@@ -102,7 +102,7 @@ class Holdings:
     ) -> str | None:
         """The id of a state, or None where it is older than or the same as the known one."""
         if told.venue_time is None:
-            if known is not None and heard.as_of_ns and heard.as_of_ns <= known.received_ns:
+            if known is not None and heard.crossed(known.received_ns):
                 return None
             facts = identity.replacing(facts, known.event_id if known is not None else None)
         elif known is not None and known.venue_time and told.venue_time < known.venue_time:

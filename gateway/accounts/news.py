@@ -23,8 +23,18 @@ class Heard(msgspec.Struct, frozen=True, kw_only=True):
     received_ns: int
     as_of_ns: int | None = None
     """For REST: when the request was sent. None for a push."""
+    now_ns: int = 0
+    """For REST: when the book is asked; pushes may have come since the answer was read."""
     since_ns: int | None = None
     """For a recovery: only what happened after this, by the venue's clock, is news."""
+
+    def crossed(self, known_ns: int) -> bool:
+        """Tell whether something received then may be newer than this REST answer.
+
+        It came between question and answer. A stamp from the future, left by a clock
+        that was set back, proves nothing and must not silence REST until then.
+        """
+        return self.as_of_ns is not None and self.as_of_ns <= known_ns <= self.now_ns
 
 
 class News(msgspec.Struct, kw_only=True):

@@ -54,7 +54,7 @@ class Orders:
         known = self.known.get(told.order.order_id)
         if known is None:
             return not _is_old_history(known, told, heard)
-        return not is_stale(known, told, heard.as_of_ns) and _moved(known, told)
+        return not is_stale(known, told, heard) and _moved(known, told)
 
     def apply(self, told: ToldOrder, heard: Heard, news: News) -> None:
         """Take an order's state, and the trade that came with it."""
@@ -64,7 +64,7 @@ class Orders:
         facts = identity.order_facts(told.order, trade_id=trade_id)
         facts_id = self._scribe.id_of(Kind.ORDER, facts)
         if _is_old_history(known, told, heard) or (
-            known is not None and is_stale(known, told, heard.as_of_ns)
+            known is not None and is_stale(known, told, heard)
         ):
             news.stale += 1
         elif known is not None and self._is_repeat(known, told, facts_id):

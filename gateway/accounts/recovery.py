@@ -8,6 +8,7 @@ journalled meanwhile; the book puts both in their place.
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 import trio
 
 from gateway.accounts import happenings
@@ -49,6 +50,7 @@ class Reading:
             origin=self._origin,
             received_ns=received_ns,
             as_of_ns=as_of_ns,
+            now_ns=self._account.clock.now_ns(),
             since_ns=self._account.venue_ns(self._since_ns),
         )
         news, ticket = await self._account.hear(told, heard)
@@ -78,6 +80,7 @@ class _Comparison:
             origin=Origin.RECOVERY,
             received_ns=received_ns,
             as_of_ns=as_of_ns,
+            now_ns=self._account.clock.now_ns(),
             since_ns=self._account.venue_ns(self._since_ns),
         )
         self.rows += [(each, heard) for each in told]
@@ -259,9 +262,12 @@ class Recovery:
         account.on_doubt(StreamReason.CHECK_DISAGREED)
 
     def _missing(self, comparison: _Comparison) -> list[Told]:
-        book = self._account.book
+        """What of the rows is news even now, with the pushes that came meanwhile."""
+        book, now_ns = self._account.book, self._account.clock.now_ns()
         return [
-            each for told, heard in comparison.rows for each in book.would_be_news([told], heard)
+            each
+            for told, heard in comparison.rows
+            for each in book.would_be_news([told], msgspec.structs.replace(heard, now_ns=now_ns))
         ]
 
     # --- one attempt -------------------------------------------------------------

@@ -99,6 +99,7 @@ class _BookFinds:
             origin=self._origin,
             received_ns=received_ns,
             as_of_ns=as_of_ns,
+            now_ns=WALL_CLOCK.now_ns(),
             since_ns=self._since_ns,
         )
         self._house.take(told, heard)

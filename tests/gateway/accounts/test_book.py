@@ -47,10 +47,11 @@ class Ledger:
         since: int | None = None,
         origin: Origin = Origin.RECOVERY,
     ) -> News:
-        """Hear a REST answer to a request `sent` at that time."""
+        """Hear a REST answer to a request `sent` at that time; it took a second."""
         heard = Heard(
             origin=origin,
-            received_ns=ns(sent + 50),
+            received_ns=ns(sent + 1000),
+            now_ns=ns(sent + 1000),
             as_of_ns=ns(sent),
             since_ns=None if since is None else ns(since),
         )
@@ -299,6 +300,16 @@ def test_an_answer_older_than_a_push_changes_nothing():
 
     assert ledger.read(order(status="new", time=1), sent=1500).stale == 1
     assert summary(ledger.read(order(status="new", time=1), sent=2500)) == ["order new 0"]
+
+
+def test_a_clock_that_was_set_back_does_not_silence_rest():
+    """A state stamped in the future is not newer than an answer that is read now."""
+    ledger = Ledger()
+    ledger.push(order(status="pending_cancel", time=5), balance("1", time=5), at=3_600_000)
+
+    found = ledger.read(order(status="new", time=1), balance("2", time=None), sent=1000)
+
+    assert summary(found) == ["order new 0", "balance"]
 
 
 # --- balances and positions -----------------------------------------------------

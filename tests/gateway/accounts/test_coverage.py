@@ -89,6 +89,16 @@ def test_a_gap_begins_at_the_last_proof_of_life():
     )
 
 
+def test_a_clock_set_back_leaves_no_gap_in_the_future():
+    """The newest proof of life counts, though an older one has a later stamp."""
+    scene = live_scene()
+    scene.at(3_600).prove(START + 3_600 * SECOND)
+    scene.at(10).prove(START + 10 * SECOND)
+    scene.at(20).went_down(1, StreamReason.CONNECTION_LOST, "reset")
+
+    assert scene.told[-1].since == stamp(10)
+
+
 def test_a_healed_gap_is_closed_with_its_bounds():
     """`until` is when a stream was live again; count and proof are told."""
     scene = live_scene()
