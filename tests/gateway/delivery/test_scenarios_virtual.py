@@ -4,9 +4,9 @@ from typing import Any
 
 import trio
 
-from gateway.contracts.sink import ACCEPTED, Item, Later, Refused, Retrying, Verdict
+from gateway.contracts.sink import ACCEPTED, UNTRIED, Item, Later, Refused, Retrying, Verdict
 from gateway.contracts.values import Seconds
-from gateway.delivery import Delivery, SinkState, happenings
+from gateway.delivery import Delivery, Range, SinkState, happenings
 from gateway.journal import SinkPosition
 from tests.doubles.journal import MemoryJournal
 from tests.doubles.sinks import MemoryPeer, memory_sink
@@ -175,6 +175,33 @@ async def test_part_of_a_batch_is_settled(house: House, delivery: Delivery, auto
     assert (partly.delivered_seq, partly.delivered, partly.pending) == (2, 2, 8)
     assert peer.seqs == [1, 2, 4, 5, 6, 8, 9, 10, 3, 7]
     assert delivery.status()["desk"].delivered == 10
+
+
+async def test_a_slow_sink_takes_a_batch_in_parts(
+    house: House, delivery: Delivery, autojump_clock: object
+):
+    """What a sink did not come to in its time is handed over again: no trouble, no repeat."""
+    peer = MemoryPeer()
+    taken: dict[int, int] = {}
+
+    def ten_an_attempt(_: Item) -> Verdict:
+        attempt = len(peer.attempts)
+        taken[attempt] = taken.get(attempt, 0) + 1
+        return ACCEPTED if taken[attempt] <= 10 else UNTRIED
+
+    peer.verdict = ten_an_attempt
+    failures = happenings.FAILING.count
+    await house.append(95)
+    await delivery.start(memory_sink(peer))
+    began = trio.current_time()
+    await until(lambda: len(peer.held) == 95)
+    replayed = await delivery.replay("desk", Range(from_seq=1, to_seq=25))
+
+    assert peer.seqs == [*range(1, 96), *range(1, 26)]
+    assert (13, 25) == (len(peer.attempts), replayed.sent)
+    assert trio.current_time() - began < 1
+    assert failures == happenings.FAILING.count
+    assert delivery.status()["desk"].state is SinkState.RUNNING
 
 
 async def test_a_crashing_sink_is_told_once_and_tried_on(
