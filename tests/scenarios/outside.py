@@ -10,6 +10,8 @@ from typing import Any
 import msgspec
 import trio
 
+from gateway.admin.client import ControlClient
+from gateway.admin.model import ReloadResult
 from tests.scenarios.rig import Rig
 
 MIB = 1024 * 1024
@@ -49,3 +51,10 @@ def memory_bytes(pid: int) -> int:
 def open_files(pid: int) -> int:
     """How many file descriptors a process has open."""
     return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+async def reload(rig: Rig) -> ReloadResult:
+    """Order a reload and wait for what came of it. Raises `OrderRefused`."""
+    client = ControlClient(rig.state_dir)
+    # In a thread: the venues that the daemon says goodbye to live in this one.
+    return await trio.to_thread.run_sync(client.post, "/api/v1/reload", ReloadResult)

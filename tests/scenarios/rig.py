@@ -195,13 +195,23 @@ class Rig:
         for venue in self.venues.values():
             venue.do(_rate(0))
         await self.wait_live(seconds)
-        await wait_until(self._settled, seconds, "sinks to have everything")
+        try:
+            await wait_until(lambda: not self._lacking(), seconds, "quiet")
+        except AssertionError:
+            if lacking := self._lacking():
+                raise AssertionError(f"not within {seconds:g} s: {lacking}") from None
 
-    def _settled(self) -> bool:
-        status = self.daemon.status()
-        first = self.judge()
-        pending = sum(sink["pending"] for sink in status["sinks"].values())
-        return pending == 0 and not first.missing
+    def _lacking(self) -> list[str]:
+        """Sinks that have not everything yet; else what no event tells yet."""
+        # Asked again at the end: judging takes a while, and more may have come meanwhile.
+        return self._waiting() or self.judge().missing[:8] or self._waiting()
+
+    def _waiting(self) -> list[str]:
+        return [
+            f"{sink['pending']} wait for {name}"
+            for name, sink in self.daemon.status()["sinks"].items()
+            if sink["pending"] and sink["state"] != "stopped"
+        ]
 
     def set_rate(self, per_second: float) -> None:
         """How lively every market is, per account."""

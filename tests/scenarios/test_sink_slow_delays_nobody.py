@@ -18,7 +18,7 @@ FORMS = [
 ]
 RATE = 10.0
 """Per second and account: more than a hundred events per second in all."""
-PORTION = 5
+PORTION = 2
 """Events per request of the slow sink."""
 HUNG = Reply(503, delay_seconds=math.inf)
 """The status is never heard of."""
