@@ -60,7 +60,7 @@ class Secret:
                         f"{self}: $CREDENTIALS_DIRECTORY is not set; start by systemd with"
                         f" LoadCredential={self.name}:…"
                     )
-                value = _read_file(Path(directory, self.name), str(self))
+                value = _read_credential(Path(directory, self.name), str(self))
             case _:
                 value = self._literal or ""
         # Editors end a file with a newline; no venue's key does.
@@ -106,6 +106,16 @@ def fingerprints(settings: object) -> Fingerprints:
         return tuple(found for each in settings for found in fingerprints(each))
     fields: tuple[str, ...] = getattr(settings, "__struct_fields__", ())
     return tuple(found for name in fields for found in fingerprints(getattr(settings, name)))
+
+
+def _read_credential(path: Path, reference: str) -> str:
+    if not path.exists():
+        # systemd hands credentials over when it starts a service, and at no other time.
+        raise SecretUnreadable(
+            f"{reference}: not among this service's credentials; add LoadCredential={path.name}:…"
+            " to its unit and restart it: a reload brings no new ones"
+        )
+    return _read_file(path, reference)
 
 
 def _read_file(path: Path, reference: str) -> str:
