@@ -26,7 +26,7 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     level: Literal["debug", "info", "warning", "error"] = "info"
     """The least level that is written."""
     format: Literal["auto", "console", "json"] = "auto"
-    """auto: readable on a terminal, one JSON object a line otherwise."""
+    """auto: readable on a terminal, fields under systemd, else one JSON object a line."""
 
 
 class ShutdownSettings(msgspec.Struct, frozen=True, kw_only=True):
