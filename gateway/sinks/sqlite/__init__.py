@@ -1,6 +1,7 @@
 """The `sqlite` sink: a database file of typed tables, for people and programs that ask SQL.
 
-`database` keeps the file; what stands in it is `gateway.sinks.tables`' affair.
+`database` fills the tables; what they are is `gateway.sinks.tables`' affair, and how a file
+is kept `gateway.sinks.database_file`'s.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -15,7 +16,8 @@ import trio
 from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import ACCEPTED, Item, SinkContext, SinkSpec, Verdict
 from gateway.errors import SinkUnavailable
-from gateway.sinks.sqlite.database import Database, describe
+from gateway.sinks.database_file import describe
+from gateway.sinks.sqlite.database import Database
 
 __all__ = ["SINK", "SqliteSettings", "SqliteSink", "open_sqlite", "probe_sqlite"]
 
@@ -56,10 +58,8 @@ class SqliteSink:
             await trio.to_thread.run_sync(
                 self._database.add, records, limiter=self._limiter, abandon_on_cancel=True
             )
-        except apsw.Error as error:
+        except (apsw.Error, OSError) as error:
             raise SinkUnavailable(f"{self._database.path}: {describe(error)}") from error
-        except OSError as error:
-            raise SinkUnavailable(f"{self._database.path}: {error.strerror}") from error
         return [ACCEPTED] * len(items)
 
     async def aclose(self) -> None:
@@ -85,10 +85,8 @@ async def probe_sqlite(settings: SqliteSettings, context: SinkContext) -> list[P
     database = _database(settings, context)
     try:
         await trio.to_thread.run_sync(_try_database, database)
-    except apsw.Error as error:
-        return [ProbeFinding(what="database", ok=False, detail=describe(error))]
-    except OSError as error:
-        detail = f"{database.path}: {error.strerror}"
+    except (apsw.Error, OSError) as error:
+        detail = f"{database.path}: {describe(error)}"
         return [ProbeFinding(what="database", ok=False, detail=detail)]
     return [ProbeFinding(what="database", ok=True, detail=str(database.path))]
 

@@ -6,7 +6,7 @@ turns a record into values. Pure: no database is named or spoken to here.
 """
 
 from gateway.sinks.tables.columns import TABLES, Column, ColumnType, Table
-from gateway.sinks.tables.rows import row_of
+from gateway.sinks.tables.rows import Value, row_of, row_of_native
 from gateway.sinks.tables.statements import (
     POSTGRES,
     SQLITE,
@@ -27,6 +27,7 @@ __all__ = [
     "ColumnType",
     "Dialect",
     "Table",
+    "Value",
     "add_column",
     "create_indexes",
     "create_table",
@@ -34,4 +35,5 @@ __all__ = [
     "drop_view",
     "insert",
     "row_of",
+    "row_of_native",
 ]

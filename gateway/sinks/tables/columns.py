@@ -21,6 +21,7 @@ class ColumnType(Enum):
     INTEGER = auto()
     BOOLEAN = auto()
     TIME = auto()
+    JSON = auto()
 
 
 class Column(msgspec.Struct, frozen=True):

@@ -30,6 +30,7 @@ SQLITE: Final = Dialect(
         ColumnType.INTEGER: "INTEGER",
         ColumnType.BOOLEAN: "INTEGER",
         ColumnType.TIME: "TEXT",
+        ColumnType.JSON: "TEXT",
     },
     placeholder="?",
 )
@@ -41,6 +42,7 @@ POSTGRES: Final = Dialect(
         ColumnType.INTEGER: "bigint",
         ColumnType.BOOLEAN: "boolean",
         ColumnType.TIME: "timestamptz",
+        ColumnType.JSON: "jsonb",
     },
     placeholder="%s",
 )

@@ -29,8 +29,8 @@ from gateway.events.model import (
     StreamStatus,
 )
 from gateway.events.numbers import PlainDecimal
+from gateway.sinks.database_file import CHECKPOINT_PAGES
 from gateway.sinks.sqlite import SqliteSettings, SqliteSink, open_sqlite, probe_sqlite
-from gateway.sinks.sqlite.database import CHECKPOINT_PAGES
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import fills, item
 from tests.doubles.events import fill_event
