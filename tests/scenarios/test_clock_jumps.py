@@ -1,0 +1,86 @@
+"""Row 16: the wall clock jumps while the gateway runs."""
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.scenarios.results import Results
+from tests.scenarios.rig import Rig, open_rig, wait_until
+
+LIBFAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+HOUR = 3600
+DECADE = 10 * 365 * 24 * HOUR
+OFFSETS = (HOUR, -HOUR, DECADE, 0)
+"""Each against the true time."""
+ROUNDS = [
+    pytest.param(1, "short"),
+    pytest.param(4, "CI", marks=pytest.mark.scenarios),
+    pytest.param(16, "soak", marks=pytest.mark.soak),
+]
+
+
+@pytest.mark.skipif(not LIBFAKETIME, reason="needs libfaketime (Debian package faketime)")
+@pytest.mark.parametrize(("rounds", "form"), ROUNDS)
+@pytest.mark.timeout(900)
+async def test_a_jumping_clock_changes_stamps_only(
+    tmp_path: Path, results: Results, rounds: int, form: str
+):
+    """Order, timers, retention and signatures do not depend on the machine's wall clock."""
+    dial = tmp_path / "dial"
+    turn(dial, 0)
+    async with open_rig(tmp_path, seed=16) as rig:
+        rig.settings["journal"] = "{retain: {age: 1h}}"
+        rig.write_config()
+        rig.daemon.environment = {
+            "LD_PRELOAD": str(LIBFAKETIME[0]),
+            "FAKETIME_TIMESTAMP_FILE": str(dial),
+            "FAKETIME_NO_CACHE": "1",
+            "DONT_FAKE_MONOTONIC": "1",
+        }
+        await rig.daemon.start()
+        await rig.wait_live()
+        rig.set_rate(10)
+        reconnects = all_reconnects(rig)
+        for _ in range(rounds):
+            for offset in OFFSETS:
+                before = len(rig.delivered())
+                turn(dial, offset)
+                await wait_until(lambda n=before: len(rig.delivered()) > n + 20, 60, "fresh events")
+        assert seen_offsets(rig) >= {0, HOUR, -HOUR, DECADE}
+        assert reconnects == all_reconnects(rig)
+        await rig.wait_quiet(120)
+
+        verdict = rig.judge()
+        verdict.assert_kept()
+        jumps = rounds * len(OFFSETS)
+    results.note(
+        16, "wall clock jumps by 1 h and 10 years", form, jumps=jumps, reconnects=0,
+        facts=verdict.facts, events=verdict.events, lost=len(verdict.missing),
+    )  # fmt: skip
+
+
+def turn(dial: Path, offset_seconds: int) -> None:
+    """Set the daemon's wall clock; whole or not at all, since it is read all the time."""
+    new = dial.with_suffix(".new")
+    new.write_text(f"{offset_seconds:+d}\n")
+    new.rename(dial)
+
+
+def all_reconnects(rig: Rig) -> int:
+    """How often any account had to reconnect."""
+    return sum(each["reconnects"] for each in rig.daemon.status()["accounts"].values())
+
+
+def seen_offsets(rig: Rig) -> set[int]:
+    """By how much the stamps of events are off the venues' own time, to the hour."""
+    return {
+        round(hours(event["received_time"]) - hours(event["venue_time"])) * HOUR
+        for event in rig.delivered()
+        if event["venue_time"] is not None
+    }
+
+
+def hours(stamp: str) -> float:
+    """A stamp as hours since 1970."""
+    return datetime.fromisoformat(stamp).timestamp() / HOUR
