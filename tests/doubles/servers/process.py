@@ -35,7 +35,14 @@ def free_port() -> int:
 class ServerProcess:
     """One server program; it dies with the test run, however that ends."""
 
-    def __init__(self, command: Callable[[], Sequence[str]], folder: Path, says: str) -> None:
+    def __init__(
+        self,
+        command: Callable[[], Sequence[str]],
+        folder: Path,
+        says: str,
+        prefix: Sequence[str] = (),
+    ) -> None:
+        self._prefix = ["/usr/bin/setpriv", "--pdeathsig", "KILL", *prefix]
         self._command = command
         """Asked anew at each start, so that a test may change the options."""
         self._says = says
@@ -63,7 +70,7 @@ class ServerProcess:
     def _spawn(self) -> subprocess.Popen[bytes]:
         with self._log.open("wb") as log:
             return subprocess.Popen(
-                ["/usr/bin/setpriv", "--pdeathsig", "KILL", *self._command()],
+                [*self._prefix, *self._command()],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

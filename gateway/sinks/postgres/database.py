@@ -1,0 +1,168 @@
+"""The database: its tables made or mended, rows put in, culprits found.
+
+Everything here but `cut` blocks and is called in a thread, one call at a time.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from psycopg import errors, sql
+
+from gateway.contracts.sink import ACCEPTED, Record, Refused, Verdict
+from gateway.sinks.postgres.connection import Connection, connect, cut, describe
+from gateway.sinks.postgres.settings import PostgresSettings
+from gateway.sinks.tables import (
+    POSTGRES,
+    TABLES,
+    Column,
+    ColumnType,
+    Table,
+    add_column,
+    create_indexes,
+    create_table,
+    create_view,
+    drop_view,
+    insert,
+    row_of,
+)
+
+EVENT: Final = Column("event", ColumnType.JSON)
+"""The whole event as in every other sink, beside its columns."""
+POSTGRES_TABLES: Final = {
+    kind: msgspec.structs.replace(table, columns=(*table.columns, EVENT))
+    for kind, table in TABLES.items()
+}
+SETUP_LOCK: Final = 0x65656764
+"""Of two gateways that start at once one makes the tables, the other waits: "eegd"."""
+ABOUT_THE_ROW: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
+"""Errors that no repeat changes."""
+NUL: Final = "\N{SYMBOL FOR NULL}"
+"""Written for U+0000, which PostgreSQL cannot hold."""
+
+_ESCAPED_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
+_INSERTS: Final = {kind: insert(table, POSTGRES) for kind, table in POSTGRES_TABLES.items()}
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """One database, connected to anew after any trouble."""
+
+    def __init__(
+        self, settings: PostgresSettings, *, include_raw: bool, timeout_seconds: float
+    ) -> None:
+        self._settings = settings
+        self._include_raw = include_raw
+        self._timeout_seconds = timeout_seconds
+        self._connection: Connection | None = None
+
+    def add(self, records: Sequence[Record]) -> list[Verdict]:
+        """Insert all in one transaction, but for those that the tables refuse.
+
+        What is there already stays as it is. Raises `psycopg.Error` when nothing was inserted;
+        after a lost commit that is not known, and inserting again is harmless.
+        """
+        rows = [self._row(record) for record in records]
+        try:
+            connection = self._open()
+            try:
+                with connection.transaction():
+                    self._add_all(connection, records, rows)
+                return [ACCEPTED] * len(records)
+            except ABOUT_THE_ROW:
+                with connection.transaction():
+                    pairs = zip(records, rows, strict=True)
+                    return [_add_one(connection, record, row) for record, row in pairs]
+        except psycopg.Error:
+            self.close()
+            raise
+
+    def cut(self) -> None:
+        """From another thread: end a call that hangs."""
+        if self._connection is not None:
+            cut(self._connection)
+
+    def close(self) -> None:
+        """Close the connection, if open; the next call connects again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(psycopg.Error):
+                connection.close()
+
+    def _row(self, record: Record) -> Row:
+        row = row_of(record, include_raw=self._include_raw)
+        event = record.native(include_raw=False).decode()
+        clean = [value.replace("\0", NUL) if isinstance(value, str) else value for value in row]
+        return (*clean, _ESCAPED_NUL.sub(rf"\1{NUL}", event))
+
+    def _add_all(
+        self, connection: Connection, records: Sequence[Record], rows: Sequence[Row]
+    ) -> None:
+        by_kind: dict[Any, list[Row]] = defaultdict(list)
+        for record, row in zip(records, rows, strict=True):
+            by_kind[record.kind].append(row)
+        with connection.cursor() as cursor:
+            for kind, values in by_kind.items():
+                cursor.executemany(_INSERTS[kind].encode(), values)
+
+    def _open(self) -> Connection:
+        if self._connection is None:
+            self._connection = connect(self._settings, self._timeout_seconds)
+            if self._settings.create_tables:
+                with self._connection.transaction():
+                    self._prepare(self._connection)
+        return self._connection
+
+    def _prepare(self, connection: Connection) -> None:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (SETUP_LOCK,))
+        schema = self._settings.schema
+        if not _exists(connection, "pg_namespace", "nspname", schema):
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        found = _columns(connection, schema)
+        for table in POSTGRES_TABLES.values():
+            _prepare_table(connection, table, found.get(table.name))
+
+
+def _add_one(connection: Connection, record: Record, row: Row) -> Verdict:
+    try:
+        with connection.transaction():
+            connection.execute(_INSERTS[record.kind].encode(), row)
+    except ABOUT_THE_ROW as error:
+        reason = "constraint" if isinstance(error, psycopg.IntegrityError) else "value"
+        return Refused(reason=reason, excerpt=describe(error))
+    return ACCEPTED
+
+
+def _prepare_table(connection: Connection, table: Table, found: set[str] | None) -> None:
+    """Make what is missing, and touch nothing that is there: a user's index may be better."""
+    missing = [column for column in table.columns if found is not None and column.name not in found]
+    if found is not None and not missing:
+        return
+    connection.execute(create_table(table, POSTGRES).encode())
+    for statement in create_indexes(table):
+        connection.execute(statement.encode())
+    for column in missing:
+        connection.execute(add_column(table, column, POSTGRES).encode())
+    if table.view is not None:
+        connection.execute(drop_view(table).encode())
+        connection.execute(create_view(table).encode())
+
+
+def _exists(connection: Connection, catalogue: str, column: str, name: str) -> bool:
+    query = sql.SQL("SELECT 1 FROM {} WHERE {} = %s").format(
+        sql.Identifier(catalogue), sql.Identifier(column)
+    )
+    return connection.execute(query, (name,)).fetchone() is not None
+
+
+def _columns(connection: Connection, schema: str) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = defaultdict(set)
+    query = "SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = %s"
+    for table, column in connection.execute(query, (schema,)):
+        found[table].add(column)
+    return found

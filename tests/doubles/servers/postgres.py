@@ -1,0 +1,147 @@
+"""PostgreSQL itself: one server a test module, a database and a user a test."""
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+import trio
+from psycopg import sql
+
+from tests.doubles.servers.certificates import Certificates, make_certificates
+from tests.doubles.servers.process import HOST, ServerProcess, free_port
+
+PACKAGE = "postgresql"
+ADMIN = "postgres"
+ADMIN_PASSWORD = "password-of-the-admin"
+
+
+class PostgresServer(ServerProcess):
+    """`postgres`, run by a user of its own where the test is run by root."""
+
+    def __init__(self, binaries: Path, folder: Path, user: Sequence[str]) -> None:
+        self.port = free_port()
+        self.certificates: Certificates = make_certificates(folder / "certificates")
+        self._binaries, self._folder = binaries, folder
+        self._paused: list[int] = []
+        says = "database system is ready to accept connections"
+        super().__init__(self._arguments, folder, says, prefix=user)
+
+    @property
+    def address(self) -> str:
+        """As in `servers`."""
+        return f"{HOST}:{self.port}"
+
+    def make(self) -> None:
+        """Make its data directory."""
+        password = self._folder / "admin"
+        password.write_text(ADMIN_PASSWORD)
+        _hand_over(self._folder)
+        program = [*self._prefix, str(self._binaries / "initdb")]
+        place = ["--pgdata", str(self._folder / "data"), "--no-sync"]
+        access = ["--username", ADMIN, "--pwfile", str(password), "--auth", "scram-sha-256"]
+        language = ["--locale", "C", "--encoding", "UTF8"]
+        subprocess.run([*program, *place, *access, *language], check=True, capture_output=True)
+
+    def _arguments(self) -> list[str]:
+        options = {
+            "listen_addresses": HOST,
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "fsync": "off",  # it is killed, its machine is not
+            "ssl": "on",
+            "ssl_cert_file": str(self.certificates.certificate),
+            "ssl_key_file": str(self.certificates.key),
+            "log_min_messages": "log",
+        }
+        settings = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        return [str(self._binaries / "postgres"), "-D", str(self._folder / "data"), *settings]
+
+    def ask(self, query: str, *values: Any, database: str = ADMIN) -> list[tuple[Any, ...]]:
+        """One statement of the administrator's."""
+        with self._connect(database) as connection:
+            cursor = connection.execute(query.encode(), values)
+            return cursor.fetchall() if cursor.description is not None else []
+
+    def _connect(self, database: str) -> psycopg.Connection[tuple[Any, ...]]:
+        return psycopg.connect(
+            host=HOST,
+            port=self.port,
+            user=ADMIN,
+            password=ADMIN_PASSWORD,
+            dbname=database,
+            autocommit=True,
+        )
+
+    def add_database(self, name: str, password: str) -> None:
+        """A database, and a user of the same name to whom it belongs."""
+        identity = sql.Identifier(name).as_string()
+        self.ask(f"CREATE ROLE {identity} LOGIN PASSWORD {sql.Literal(password).as_string()}")
+        self.ask(f"CREATE DATABASE {identity} OWNER {identity}")
+
+    def pause_backends(self, name: str) -> None:
+        """Stop the processes that serve this user, where they are."""
+        query = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
+        self._paused = [row[0] for row in self.ask(query, name)]
+        for pid in self._paused:
+            os.kill(pid, signal.SIGSTOP)
+
+    def resume_all(self) -> None:
+        """Let them go on."""
+        for pid in self._paused:
+            os.kill(pid, signal.SIGCONT)
+        self._paused = []
+
+    @contextmanager
+    def holding(self, database: str, statement: str) -> Iterator[None]:
+        """Inside a transaction that has done this."""
+        with self._connect(database) as connection, connection.transaction():
+            connection.execute(statement.encode())
+            yield
+
+    def turn_away(self, name: str, *, away: bool) -> None:
+        """Let the user log in no more, and end what connections it has; or let it again."""
+        identity = sql.Identifier(name).as_string()
+        self.ask(f"ALTER ROLE {identity} {'NO' if away else ''}LOGIN")
+        if away:
+            query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+            self.ask(query, name)
+
+
+def _hand_over(folder: Path) -> None:
+    if os.geteuid() == 0:
+        account = pwd.getpwnam("nobody")
+        for path in [folder, *folder.rglob("*")]:
+            os.chown(path, account.pw_uid, account.pw_gid)
+            path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+def _binaries() -> Path:
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    beside = shutil.which("initdb")
+    if not found and beside is None:
+        pytest.skip(f"initdb is not installed (Debian package {PACKAGE})")
+    return (found[-1] if found else Path(beside or "").resolve()).parent
+
+
+@contextmanager
+def running_postgres() -> Iterator[PostgresServer]:
+    """A server that is up; outside of pytest's folders, which only their owner may enter."""
+    binaries = _binaries()
+    user = ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
+    with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:
+        server = PostgresServer(binaries, Path(folder), user if os.geteuid() == 0 else [])
+        server.make()
+        try:
+            trio.run(server.start)
+            yield server
+        finally:
+            server.kill()
