@@ -90,8 +90,6 @@ class Account:
         self.work_waiting = trio.Event()
         """Set whenever recovery may have something to do."""
         self.reconnects = 0
-        self.agreed_ns: int | None = None
-        """When a periodic check last agreed with the book."""
         self._events = 0
         self._last_frame_ns = 0
         self._last_event_ns = 0
@@ -209,7 +207,7 @@ class Account:
             last_frame=_stamp(self._last_frame_ns),
             last_event=_stamp(self._last_event_ns),
             last_proof_of_life=_stamp(coverage.life_ns),
-            last_agreement=_stamp(self.agreed_ns),
+            last_agreement=_stamp(coverage.agreed_ns),
             connections=coverage.live_connections,
             key_expires=_stamp(self.adapter.key_expires_ns()),
             gaps=GapCounts(

@@ -33,6 +33,8 @@ class Coverage:
         self._saved_life_ns = 0
         self.life_ns = 0
         """The last proof of life, epoch ns; 0 before the first ever."""
+        self.agreed_ns: int | None = None
+        """When REST last agreed with the book: up to then, nothing is missing."""
         self.gap: Gap | None = None
         self.begun = False
         """True once the first snapshot was read."""
@@ -46,6 +48,7 @@ class Coverage:
         self._counter = load_stream(rows, StreamKey.COUNTER, int) or 0
         self.gap = load_stream(rows, StreamKey.GAP, Gap)
         self.life_ns = load_stream(rows, StreamKey.LIFE, int) or 0
+        self.agreed_ns = load_stream(rows, StreamKey.AGREED, int)
         self._promised = self.begun = bool(load_stream(rows, StreamKey.BEGUN, bool))
         if self.gap is not None:
             # It is open; a stream that was live when the last run ended is no more.
@@ -116,6 +119,18 @@ class Coverage:
             changes=[self._gap_row()],
         )
 
+    def date_back(self, since_ns: int, detail: str) -> None:
+        """Say of the open gap that it began earlier: its reading found what is older."""
+        assert self.gap is not None
+        self.gap = msgspec.structs.replace(self.gap, since_ns=since_ns)
+        self.say(
+            StreamStatus.GAP_OPENED,
+            StreamReason.CHECK_DISAGREED,
+            since_ns=since_ns,
+            detail=detail,
+            changes=[self._gap_row()],
+        )
+
     def close_gap(
         self, reason: StreamReason, *, complete: bool, recovered: int, detail: str | None
     ) -> None:
@@ -143,6 +158,11 @@ class Coverage:
             detail=detail,
             changes=[self._gap_row()],
         )
+
+    def agree(self, at_ns: int) -> None:
+        """REST was read, and nothing that happened before `at_ns` is missing."""
+        self.agreed_ns = at_ns
+        self._record([], [self._row(StreamKey.AGREED, at_ns)])
 
     def begin(self) -> None:
         """The first snapshot was read: from now on every silence is a gap."""

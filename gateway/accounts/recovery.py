@@ -5,7 +5,7 @@ live: subscribe first, then read, so that nothing falls between. Live pushes are
 journalled meanwhile; the book puts both in their place.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -14,10 +14,12 @@ import trio
 from gateway.accounts import happenings
 from gateway.accounts.account import Account
 from gateway.accounts.news import Heard
+from gateway.accounts.orders import SLACK_NS
 from gateway.contracts.adapter import Purpose, RecoveryPlan, RecoveryResult
 from gateway.contracts.told import Told
 from gateway.errors import StreamError
 from gateway.events.model import Origin, StreamReason
+from gateway.events.times import Timestamp, to_nanoseconds
 from gateway.journal import Ticket
 from gateway.wire.backoff import Backoff
 
@@ -35,13 +37,13 @@ GRACE_SECONDS: Final = 5.0
 
 
 class Reading:
-    """Where a recovery puts what REST told; counts what was new."""
+    """Where a recovery puts what REST told; knows what of it was new."""
 
     def __init__(self, account: Account, origin: Origin, since_ns: int | None) -> None:
         self._account = account
         self._origin = origin
         self._since_ns = since_ns
-        self._tickets: list[Ticket] = []
+        self._finds: list[tuple[list[Timestamp | None], Ticket]] = []
         self.uncertain: list[str] = []
 
     async def hear(self, told: Sequence[Told], received_ns: int, as_of_ns: int) -> None:
@@ -56,15 +58,15 @@ class Reading:
         news, ticket = await self._account.hear(told, heard)
         self.uncertain += news.uncertain
         if news.events:
-            self._tickets.append(ticket)
+            self._finds.append(([event.venue_time for event in news.events], ticket))
 
-    async def recovered(self) -> int:
-        """How many events were newly journalled; waits until they are on disk."""
-        count = 0
-        for ticket in self._tickets:
-            committed = await ticket.wait()
-            count += sum(seq is not None for seq in committed.seqs)
-        return count
+    async def recovered(self) -> list[Timestamp | None]:
+        """When each event happened that was newly journalled; waits until they are on disk."""
+        times: list[Timestamp | None] = []
+        for happened, ticket in self._finds:
+            seqs = (await ticket.wait()).seqs
+            times += [at for at, seq in zip(happened, seqs, strict=True) if seq is not None]
+        return times
 
 
 class _Comparison:
@@ -153,7 +155,7 @@ class Recovery:
         result = await self._attempt(Purpose.SNAPSHOT, None, reading)
         if result is not None:
             self._account.coverage.begin()
-            self._account.agreed_ns = began_ns
+            self._account.coverage.agree(began_ns)
             self._account.show_state()
 
     async def _read_gap(self) -> None:
@@ -164,20 +166,23 @@ class Recovery:
             self._gap_met_at = trio.current_time()
         account.show_state()
         began_ns = account.clock.now_ns()
-        reading = Reading(account, Origin.RECOVERY, gap.since_ns)
+        # Pushes may have been lost in silence before the gap: only the last agreement
+        # of REST is sure, and the next one will look no further back than this reading.
+        since_ns = min(gap.since_ns, self._last_agreement_ns())
+        reading = Reading(account, Origin.RECOVERY, since_ns)
         self._gap_finds.append(reading)
-        result = await self._attempt(Purpose.GAP, gap.since_ns, reading)
+        result = await self._attempt(Purpose.GAP, since_ns, reading)
         if account.coverage.gap is None:
             return
         if result is not None:
-            await self._close_gap(reading, result)
-            account.agreed_ns = began_ns
+            await self._close_gap(reading, result, since_ns)
+            account.coverage.agree(began_ns)
         elif not gap.given_up and trio.current_time() - self._gap_met_at > GIVE_UP_SECONDS:
             await self._give_up()
 
-    async def _close_gap(self, reading: Reading, result: RecoveryResult) -> None:
+    async def _close_gap(self, reading: Reading, result: RecoveryResult, since_ns: int) -> None:
         account = self._account
-        recovered = await self._count_finds()
+        recovered = await self._recovered()
         doubts = [result.detail] if result.detail else []
         if reading.uncertain:
             orders = ", ".join(reading.uncertain[:5])
@@ -186,12 +191,15 @@ class Recovery:
         gap = account.coverage.gap
         if gap is None:
             return
+        if self._is_older(recovered, gap.since_ns):
+            account.coverage.date_back(since_ns, "REST told what pushes had not, before the gap")
+            gap = account.coverage.gap or gap
         until_ns = gap.until_ns or account.clock.now_ns()
         account.cells.gap_seconds.inc(max(0, until_ns - gap.since_ns) / 1e9)
         self._settle(
             StreamReason.RECOVERED if complete else StreamReason.PARTLY_UNREADABLE,
             complete=complete,
-            recovered=recovered,
+            recovered=len(recovered),
             detail="; ".join(doubts) or None,
         )
         self._gap_met_at = None
@@ -201,7 +209,7 @@ class Recovery:
         self._settle(
             StreamReason.REST_UNAVAILABLE,
             complete=False,
-            recovered=await self._count_finds(),
+            recovered=len(await self._recovered()),
             detail=f"REST has failed for {GIVE_UP_SECONDS / 60:.0f} minutes; it is tried on",
         )
 
@@ -250,7 +258,7 @@ class Recovery:
             missing = self._missing(comparison)
         if not missing:
             # What happened while it was read is the next one's to confirm.
-            account.agreed_ns = began_ns
+            account.coverage.agree(began_ns)
             return
         happenings.CHECK_DISAGREED.emit(account=account.name, rows=len(missing))
         account.coverage.open_gap(
@@ -313,8 +321,14 @@ class Recovery:
             delay = min(delay, max(left, 0.0) + 0.001)
         await trio.sleep(delay)
 
-    async def _count_finds(self) -> int:
-        return sum([await reading.recovered() for reading in self._gap_finds])
+    async def _recovered(self) -> list[Timestamp | None]:
+        """When each find happened, of all attempts to read the open gap."""
+        return [at for reading in self._gap_finds for at in await reading.recovered()]
+
+    def _is_older(self, recovered: Iterable[Timestamp | None], gap_since_ns: int) -> bool:
+        """Whether a find happened before the gap, beyond what clocks and rounding explain."""
+        bound_ns = (self._account.venue_ns(gap_since_ns) or gap_since_ns) - SLACK_NS
+        return any(at is not None and to_nanoseconds(at) < bound_ns for at in recovered)
 
     def _last_agreement_ns(self) -> int:
         """The last reading that agreed: all that is certain when a subscription is in doubt.
@@ -322,4 +336,5 @@ class Recovery:
         A later push proves only itself: another topic, or the push before it, may
         have been lost all the same.
         """
-        return self._account.agreed_ns or self._account.coverage.life_ns
+        coverage = self._account.coverage
+        return coverage.agreed_ns or coverage.life_ns

@@ -47,6 +47,8 @@ class StreamKey(StrEnum):
     GAP = "gap"
     LIFE = "life"
     """Epoch ns of the last proof of life."""
+    AGREED = "agreed"
+    """Epoch ns of the last reading of REST after which nothing was in doubt."""
     BEGUN = "begun"
     """The first snapshot was read; from now on a start closes a gap."""
     GENERATION = "generation"
