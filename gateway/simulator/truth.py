@@ -49,6 +49,8 @@ class Fact(msgspec.Struct, frozen=True, gc=False):
     time_ms: int
     """By the venue's clock."""
     told: dict[str, Told]
+    streamed: bool = True
+    """False for a state that this venue's streams pass over in silence."""
 
 
 class Delivery(msgspec.Struct, frozen=True, gc=False):
@@ -70,12 +72,19 @@ class Truth:
         self._next = 1
 
     def record(
-        self, account: int, kind: FactKind, key: str, time_ms: int, told: dict[str, Told]
+        self,
+        account: int,
+        kind: FactKind,
+        key: str,
+        time_ms: int,
+        told: dict[str, Told],
+        *,
+        streamed: bool = True,
     ) -> int:
         """Write down a fact and give its number."""
         number = self._next
         self._next += 1
-        self.facts.append(Fact(number, account, kind, key, time_ms, told))
+        self.facts.append(Fact(number, account, kind, key, time_ms, told, streamed))
         return number
 
     def note_delivery(

@@ -88,7 +88,7 @@ class _Account:
         self.verdict = verdict
         self.events = events
         self.truth = truth
-        begin = next((_time(e["received_time"]) for e in events if _is_live(e)), None)
+        begin = next((time_of(e["received_time"]) for e in events if _is_live(e)), None)
         # What happened before the first `live` is the snapshot's, not the stream's.
         self.facts = [
             fact
@@ -206,7 +206,7 @@ class _Account:
         gaps = self._declared()
         carried = _carried(self.truth)
         for fact in self.facts:
-            if fact.number in carried:
+            if fact.number in carried or not fact.streamed:
                 continue
             at = _at(fact.time_ms)
             if not any(since - EDGE <= at <= until + EDGE for since, until in gaps):
@@ -218,10 +218,10 @@ class _Account:
         for event in self._of("stream"):
             stream = event["stream"]
             if stream["status"] == "gap_opened":
-                opened = _time(stream["since"])
+                opened = time_of(stream["since"])
             elif stream["status"] == "gap_closed":
-                until = _time(stream["until"] or event["received_time"])
-                spans.append((_time(stream["since"]), until))
+                until = time_of(stream["until"] or event["received_time"])
+                spans.append((time_of(stream["since"]), until))
                 opened = None
         if opened is not None:
             spans.append((opened, datetime.max.replace(tzinfo=UTC) - 2 * EDGE))
@@ -257,5 +257,5 @@ def _at(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _time(text: str) -> datetime:
+def time_of(text: str) -> datetime:
     return datetime.fromisoformat(text)

@@ -119,12 +119,18 @@ class LbankVenue:
     def _order_push(self, order: Order, trade: Trade | None) -> Push | None:
         record, now = self._stage.truth.record, self._stage.now_ms()
         told = words.order_truth(order)
-        facts = [record(order.account, FactKind.ORDER, order.uuid, order.updated_ms, told)]
+        skipped = order.status is Status.CANCELLING and self.switches.cancelling == "skipped"
+        facts = [
+            record(
+                order.account, FactKind.ORDER, order.uuid, order.updated_ms, told,
+                streamed=trade is not None or not skipped,
+            )
+        ]  # fmt: skip
         if trade is not None:
             told = words.trade_truth(trade)
             key = f"{order.uuid}/{trade.tx_uuid}"
             facts.append(record(order.account, FactKind.FILL, key, trade.time_ms, told))
-        elif order.status is Status.CANCELLING and self.switches.cancelling == "skipped":
+        elif skipped:
             return None
         text = words.order_push(order, trade, self.switches, now)
         return Push(order.account, "orderUpdate", order.pair.symbol, text, tuple(facts))
