@@ -19,7 +19,7 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 
 OURS = ("lbank", "fmex")
-OUR_SINKS = ("console", "jsonl", "notify", "sqlite", "webhook")
+OUR_SINKS = ("console", "jsonl", "notify", "parquet", "sqlite", "webhook")
 
 
 def every_option() -> list[Option]:
