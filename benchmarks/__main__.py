@@ -1,0 +1,26 @@
+"""Run benchmarks and write `docs/performance.md`: ``python -m benchmarks [NAME …] [--quick]``."""
+
+import argparse
+import importlib
+
+from benchmarks import report
+
+NAMES = ("full_path", "normalise", "many_accounts")
+"""Modules of this folder with ``measure(quick: bool) -> Section``, in the order of the page."""
+
+
+def main() -> None:
+    """Measure what was asked for, then write the page from the latest of everything."""
+    arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    arguments.add_argument("--quick", action="store_true", help="few repetitions, to try it out")
+    options = arguments.parse_args()
+    for name in options.names or NAMES:
+        print(f"== {name}", flush=True)
+        section = importlib.import_module(f"benchmarks.{name}").measure(quick=options.quick)
+        report.keep(name, section)
+    report.write_page(NAMES)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""What a benchmark found, kept as JSON, and all of it as `docs/performance.md`.
+
+Each benchmark module gives one `Section`; its docstring is the section's text, so
+that what is measured is described where it is measured.
+"""
+
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+ROOT: Final = Path(__file__).parents[1]
+RESULTS: Final = ROOT / "build" / "benchmarks"
+PAGE: Final = ROOT / "docs" / "performance.md"
+
+LIBRARIES: Final = ("trio", "trio-websocket", "websockets", "msgspec", "apsw", "ccxt")
+
+INTRODUCTION: Final = """\
+# Performance
+
+Written by `python -m benchmarks`; change the benchmarks, not this page. Absolute figures differ
+from machine to machine: what counts is the ratio of figures that were measured side by side, in
+turns, in one run. *CPU* is processor time (user and system) of the process that is measured.
+"""
+
+
+class Table(msgspec.Struct, frozen=True):
+    """Rows under a heading."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+
+class Plot(msgspec.Struct, frozen=True):
+    """Bars, drawn by Mermaid wherever Markdown is shown with pictures."""
+
+    title: str
+    unit: str
+    names: Sequence[str]
+    values: Sequence[float]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True):
+    """What one benchmark found."""
+
+    title: str
+    text: str
+    command: str
+    tables: Sequence[Table]
+    plots: Sequence[Plot] = ()
+    notes: Sequence[str] = ()
+    """Verdicts: which target is met, and by how much one is missed."""
+    measured_at: str = ""
+    machine: str = ""
+
+
+def keep(name: str, section: Section) -> None:
+    """Put a section where `write_page` finds it."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    now = datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    stamped = msgspec.structs.replace(section, measured_at=now, machine=machine())
+    (RESULTS / f"{name}.json").write_bytes(msgspec.json.encode(stamped))
+
+
+def write_page(names: Sequence[str]) -> None:
+    """Write the page from the latest result of each benchmark."""
+    paths = [RESULTS / f"{name}.json" for name in names]
+    sections = [
+        msgspec.json.decode(path.read_bytes(), type=Section) for path in paths if path.exists()
+    ]
+    PAGE.write_text("\n".join([INTRODUCTION, *map(_section, sections)]))
+
+
+def machine() -> str:
+    """Processor, system, commit and versions, in one line."""
+    model = platform.processor() or platform.machine()
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.partition(":")[2].strip()
+            break
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    ).stdout.strip()
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
+    load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
+    return (
+        f"{os.cpu_count()} processors ({model}), {platform.system()} {platform.release()}, load {load};"
+        f" Python {platform.python_version()}, {versions}; commit {commit}"
+    )
+
+
+def _section(section: Section) -> str:
+    lines = [f"## {section.title}", "", section.text.strip(), ""]
+    for table in section.tables:
+        lines += [f"**{table.title}**", "", _row(table.columns), _row(["---"] * len(table.columns))]
+        lines += [*map(_row, table.rows), ""]
+    for plot in section.plots:
+        lines += _plot(plot)
+    lines += [f"- {note}" for note in section.notes]
+    lines += ["", f"`{section.command}` on {section.measured_at}: {section.machine}.", ""]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _plot(plot: Plot) -> list[str]:
+    names = ", ".join(f'"{name}"' for name in plot.names)
+    values = ", ".join(f"{value:g}" for value in plot.values)
+    return [
+        "```mermaid",
+        "xychart-beta",
+        f'    title "{plot.title}"',
+        f"    x-axis [{names}]",
+        f'    y-axis "{plot.unit}" 0 --> {max(plot.values) * 1.1:.0f}',
+        f"    bar [{values}]",
+        "```",
+        "",
+    ]
