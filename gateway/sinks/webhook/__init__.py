@@ -4,6 +4,7 @@
 `answers` what a status means, `sink` in which order and in what portions.
 """
 
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ MAX_ANSWER_BYTES: Final = 64 * 1024
 """The status is what counts; of the rest a person reads the beginning."""
 CLOSE_SECONDS: Final = 1.0
 """How long kept connections may take to close."""
+_GIVES_ACCESS: Final = re.compile("auth|cookie|key|password|secret|signature|token", re.IGNORECASE)
+"""Headers whose value is a secret, also where it stands in the configuration itself."""
 
 
 @asynccontextmanager
@@ -97,7 +100,7 @@ def _writer(settings: WebhookSettings, context: SinkContext) -> Writer:
 def _headers(headers: Mapping[str, str | Secret], context: SinkContext) -> dict[str, str]:
     texts = {name.lower(): _text(value) for name, value in headers.items()}
     for name, value in headers.items():
-        if isinstance(value, Secret):
+        if isinstance(value, Secret) or _GIVES_ACCESS.search(name):
             text = texts[name.lower()]
             # A receiver may echo the token without the `Bearer` before it.
             context.redactor.add(text, text.split()[-1])

@@ -400,10 +400,19 @@ async def test_a_probe_sends_nothing(receiver: Receiver):
     assert receiver.posts == []
 
 
-async def test_a_receivers_answer_shows_no_secret(receiver: Receiver):
-    """A receiver that echoes the token does not bring it into the dead letters."""
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"authorization": Secret.of("Bearer t0ken-value")},
+        {"Authorization": "Bearer t0ken-value"},
+        {"x-api-key": "t0ken-value"},
+    ],
+)
+async def test_a_receivers_answer_shows_no_secret(
+    receiver: Receiver, headers: dict[str, str | Secret]
+):
+    """A receiver that echoes the token, a literal one too, leaves it out of the dead letters."""
     receiver.reply = lambda post: Reply(400, json.dumps(dict(post.headers)).encode())
-    headers = {"authorization": Secret.of("Bearer t0ken-value")}
     async with sink_to(receiver.url, headers=headers) as sink:
         [refused] = await sink.deliver(fills(1))
 
