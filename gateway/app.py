@@ -104,7 +104,6 @@ async def run(config: Config, path: Path) -> None:
     with trio.open_signal_receiver(*signals) as received:
         async with trio.open_nursery() as nursery:
             async with open_gateway(config, path, hurry=hurry) as gateway:
-                systemd.ready(summarise(gateway.steward.status()))
                 nursery.start_soon(_keep_systemd_informed, gateway)
                 await _obey(received, gateway.steward)
                 STOPPING.emit()
@@ -115,6 +114,7 @@ async def run(config: Config, path: Path) -> None:
 
 async def _keep_systemd_informed(gateway: Gateway) -> None:
     """The status line, and the watchdog's food: only while loop and writer both live."""
+    await _tell_ready(gateway)
     seconds = min(systemd.watchdog_seconds() or STATUS_SECONDS, STATUS_SECONDS)
     events = gateway.journal.last_seq
     was_ok = True
@@ -130,6 +130,15 @@ async def _keep_systemd_informed(gateway: Gateway) -> None:
         systemd.status(f"{summarise(gateway.steward.status())}, {rate:.0f} events/s")
 
 
+async def _tell_ready(gateway: Gateway) -> None:
+    """Ready is who journals: a start on a full disk waits for space, as long as it takes."""
+    while gateway.journal.blocked:
+        systemd.starting(summarise(gateway.steward.status()), 3 * STATUS_SECONDS)
+        with trio.move_on_after(STATUS_SECONDS):
+            await gateway.journal.wait_unblocked()
+    systemd.ready(summarise(gateway.steward.status()))
+
+
 def _stall_seconds() -> float:
     """When the stacks are written: before systemd acts."""
     half = systemd.watchdog_seconds()
@@ -141,6 +150,9 @@ async def _obey(received: AsyncIterator[int], steward: Steward) -> None:
     async for number in received:
         if number != signal.SIGHUP:
             return
+        if not steward.readiness().ok:
+            await steward.reload()  # systemd still waits for the start
+            continue
         systemd.reloading()
         result = await steward.reload()
         systemd.ready(result.message)

@@ -12,6 +12,11 @@ from typing import Final
 _ABSTRACT: Final = "@"
 
 
+def starting(status: str, seconds: float) -> None:
+    """Not ready yet, and alive: the start may take `seconds` from now on."""
+    _notify(f"EXTEND_TIMEOUT_USEC={seconds * 1_000_000:.0f}", f"STATUS={status}")
+
+
 def ready(status: str) -> None:
     """The gateway is journalling."""
     _notify("READY=1", f"STATUS={status}")

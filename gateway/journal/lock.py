@@ -12,6 +12,9 @@ from gateway.errors import StateDirectoryError
 
 LOCK_NAME: Final = "gateway.lock"
 
+_PID_WIDTH: Final = 10
+"""Always the same, so that a pid takes the place of the last one."""
+
 _TRIES: Final = 3
 _TRY_EVERY_SECONDS: Final = 0.02
 
@@ -26,8 +29,9 @@ def hold_state_directory(directory: Path) -> Iterator[None]:
     descriptor = _open_lock(directory)
     try:
         _take(descriptor, directory)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # For people only: on a full disk the file stays as it is.
+        with suppress(OSError):
+            os.pwrite(descriptor, f"{os.getpid():<{_PID_WIDTH}}\n".encode(), 0)
         yield
     finally:
         os.close(descriptor)

@@ -34,6 +34,13 @@ def test_each_message_has_the_words_that_systemd_knows(ear: socket.socket):
     assert heard[3:] == ["STOPPING=1", "WATCHDOG=1"]
 
 
+def test_a_start_that_takes_long_asks_for_patience(ear: socket.socket):
+    """Systemd counts in microseconds."""
+    systemd.starting("journal blocked", 1.5)
+
+    assert b"EXTEND_TIMEOUT_USEC=1500000\nSTATUS=journal blocked" == ear.recv(1000)
+
+
 def test_an_abstract_socket_is_understood(monkeypatch: pytest.MonkeyPatch):
     """Systemd writes its first byte as @."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:

@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from gateway.errors import ExitCode, StateDirectoryError
-from gateway.journal.lock import hold_state_directory, is_held
+from gateway.journal.lock import LOCK_NAME, hold_state_directory, is_held
 from tests.gateway.journal.conftest import OpenAt
 
 HOLD = """
@@ -73,3 +73,12 @@ def test_a_directory_of_somebody_else_is_named(tmp_path: Path):
 
     with pytest.raises(StateDirectoryError, match="this user can write to"):
         hold_state_directory(tmp_path).__enter__()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_full_disk_keeps_no_gateway_from_its_lock(tmp_path: Path):
+    """The pid is for people: where there is no space for it, the lock holds all the same."""
+    (tmp_path / LOCK_NAME).symlink_to("/dev/full")
+
+    with hold_state_directory(tmp_path):
+        assert is_held(tmp_path)
