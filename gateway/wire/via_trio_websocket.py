@@ -1,6 +1,6 @@
 """WebSocket by trio-websocket: a reader task of the library's feeds a channel."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -25,9 +25,11 @@ from gateway.wire.messages import (
 from gateway.wire.onefailure import open_single_failure_nursery
 from gateway.wire.upgrade import STAGE, UpgradeGuard, invalid_handshake
 
-_QUEUE_MESSAGES: Final = 32
-"""Read ahead while the consumer works. Longer gives no speed, and costs memory when
-messages are large."""
+_AHEAD_MESSAGES: Final = 32
+"""While so many wait to be taken nothing more is read: large ones cost memory."""
+_QUEUE_MESSAGES: Final = _AHEAD_MESSAGES + RECEIVE_BYTES // 2
+"""Room for all that one more read can bring, so that the reader never waits in the
+middle: the shortest message has two bytes."""
 _TOO_LARGE: Final = "Exceeded maximum message size"
 """How the library's own 1009 differs from one that the server sent."""
 
@@ -46,7 +48,7 @@ async def upgrade(
     stream: trio.abc.Stream, address: Address, timeout_seconds: float, max_message_bytes: int
 ) -> AsyncIterator["TrioWebSocket"]:
     """Shake hands on `stream`. Raises `ConnectFailed`; leaves closing `stream` to the caller."""
-    guard = UpgradeGuard(stream)
+    guard = PacedStream(stream)
     websocket: TrioWebSocket | None = None
     try:
         async with open_single_failure_nursery() as nursery:
@@ -70,26 +72,70 @@ async def upgrade(
         raise (websocket.loss() if websocket is not None else invalid_handshake()) from None
 
 
+class PacedStream(UpgradeGuard):
+    """What the library's reader reads from; knows when that has handed over all it has.
+
+    The reader yields after every message. Whoever takes each one at once pays two passes
+    of the scheduler for it, and gets lists of one; whoever waits until the reader is back
+    for more gets all that came together.
+    """
+
+    def __init__(self, stream: trio.abc.Stream) -> None:
+        super().__init__(stream)
+        self.untaken: Callable[[], int] = lambda: 0
+        """How many messages stand in the queue."""
+        self._reader_waits = False
+        self._reader_came = trio.lowlevel.ParkingLot()
+        self._taken = trio.lowlevel.ParkingLot()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        """Read, once the consumer is not too far behind."""
+        self._reader_waits = True
+        self._reader_came.unpark_all()
+        while self.untaken() >= _AHEAD_MESSAGES:
+            await self._taken.park()
+        data = await super().receive_some(max_bytes)
+        self._reader_waits = False
+        return data
+
+    async def wait_reader(self) -> None:
+        """Wait until all that was read is in the queue.
+
+        The reader comes back after every message, even after the last: it only ends
+        by an error of its own, which ends whoever waits here too.
+        """
+        if not self._reader_waits:
+            await self._reader_came.park()
+
+    def tell_taken(self) -> None:
+        """Let the reader go on."""
+        self._taken.unpark_all()
+
+
 class TrioWebSocket:
     """A `WebSocket` over a `WebSocketConnection`."""
 
-    def __init__(self, connection: WebSocketConnection, guard: UpgradeGuard) -> None:
+    def __init__(self, connection: WebSocketConnection, guard: PacedStream) -> None:
         self._connection = connection
         self._guard = guard
         self._fault: CloseCode | None = None
-        self._channel = connection._recv_channel  # noqa: SLF001  (no public way to take without waiting)
+        channel = connection._recv_channel  # noqa: SLF001  (no public way to take without waiting)
+        self._channel = channel
+        guard.untaken = lambda: channel.statistics().current_buffer_used
 
     async def receive(self) -> Received:
-        """Wait for a message, then take those that stand behind it."""
+        """Wait for a message, then take all that were read with it."""
         try:
             frames = [await self._connection.get_message()]
         except ConnectionClosed:
             raise self.loss() from None
         received_ns = WALL_CLOCK.now_ns()
+        await self._guard.wait_reader()
         try:
             while True:
                 frames.append(self._channel.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+            self._guard.tell_taken()
             return Received(frames, received_ns)
 
     async def send(self, text: str) -> None:
