@@ -9,7 +9,7 @@ from tests.doubles.receiver import Reply
 from tests.scenarios.load import pour
 from tests.scenarios.receivers import Brief, open_desk
 from tests.scenarios.results import Form, Results
-from tests.scenarios.rig import open_rig
+from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 20, id="short"),
@@ -42,7 +42,8 @@ async def test_sink_lost_answer_repeats_ids(
         await rig.daemon.start()
         await rig.wait_live()
         while len(lost) < times:
-            await pour(rig, BATCH * times // 4)
+            await pour(rig, BATCH * (times - len(lost)))
+            await wait_until(lambda: idle(rig) or len(lost) == times, 600, "the desk's hang-ups")
         await rig.wait_quiet(600)
 
         verdict = rig.judge()
@@ -58,3 +59,8 @@ async def test_sink_lost_answer_repeats_ids(
             9, "answer lost after the sink took it", form, answers_lost=times,
             events_come_again=repeats.total(), missing=0,
         )  # fmt: skip
+
+
+def idle(rig: Rig) -> bool:
+    """Whether the desk has everything there is."""
+    return bool(rig.daemon.status()["sinks"]["desk"]["pending"] == 0)
