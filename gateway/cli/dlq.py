@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.admin.model import Done, LetterChoice
 from gateway.cli.house import act_on_stopped, running
-from gateway.cli.options import loaded_config
+from gateway.cli.options import confirm, loaded_config
 from gateway.errors import GatewayError
 from gateway.events.times import from_nanoseconds
 from gateway.journal import DeadLetter, JournalReader, open_reader
@@ -34,23 +34,23 @@ def show_all(sink: str | None, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("number", type=click.IntRange(min=1))
+@_of_sink
+@_numbers
 @_as_json
-def show(number: int, as_json: bool) -> None:
-    """Show dead letter NUMBER whole: the event, and what the sink answered."""
+def show(sink: str | None, numbers: tuple[int, ...], as_json: bool) -> None:
+    """Show dead letters whole: the event, and what the sink answered.
+
+    All, those of a sink, or by NUMBERS.
+    """
+    missing = set(numbers)
     with open_reader(loaded_config().state_dir) as reader:
-        found = reader.dead_letters(after=number - 1, limit=1)
-    if not found or found[0].number != number:
-        raise GatewayError(f"there is no dead letter {number}: `gateway dlq list` shows them")
-    [letter] = found
-    event = letter.record.native(include_raw=False)
-    if as_json:
-        click.echo(json.dumps(_for_programs(letter) | {"event": json.loads(event)}))
-        return
-    click.echo(_line(letter))
-    click.echo(f"first try {from_nanoseconds(letter.first_try_ns)}, {letter.attempts} attempts")
-    click.echo(f"the sink answered: {letter.excerpt or '(nothing)'}")
-    click.echo(msgspec.json.format(event, indent=2))
+        for letter in _letters(reader, sink):
+            if not numbers or letter.number in missing:
+                _show(letter, as_json=as_json)
+                missing.discard(letter.number or 0)
+    if missing:
+        which = ", ".join(str(number) for number in sorted(missing))
+        raise GatewayError(f"there is no dead letter {which}: `gateway dlq list` shows them")
 
 
 @command.command()
@@ -76,12 +76,12 @@ def replay(sink: str | None, numbers: tuple[int, ...]) -> None:
 @command.command()
 @_of_sink
 @_numbers
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked.")
 def drop(sink: str | None, numbers: tuple[int, ...], yes: bool) -> None:
     """Give dead letters up for good: all, those of a sink, or by NUMBERS."""
     if not yes:
         which = f"{len(numbers)} dead letters" if numbers else f"all of {sink or 'every sink'}"
-        click.confirm(f"Drop {which}? They cannot be had back.", abort=True)
+        confirm(f"Drop {which}? They cannot be had back.")
     choice = LetterChoice(sink=sink, numbers=numbers or None)
     client = running()
     if client is not None:
@@ -89,6 +89,17 @@ def drop(sink: str | None, numbers: tuple[int, ...], yes: bool) -> None:
         return
     count = act_on_stopped(lambda steward: steward.drop_dead_letters(choice.sink, choice.numbers))
     click.echo(f"{count} dead letters dropped")
+
+
+def _show(letter: DeadLetter, *, as_json: bool) -> None:
+    event = letter.record.native(include_raw=False)
+    if as_json:
+        click.echo(json.dumps(_for_programs(letter) | {"event": json.loads(event)}))
+        return
+    click.echo(_line(letter))
+    click.echo(f"first try {from_nanoseconds(letter.first_try_ns)}, {letter.attempts} attempts")
+    click.echo(f"the sink answered: {letter.excerpt or '(nothing)'}")
+    click.echo(msgspec.json.format(event, indent=2))
 
 
 def _letters(reader: JournalReader, sink: str | None) -> Iterator[DeadLetter]:

@@ -1,6 +1,7 @@
 """What several commands ask of the command line."""
 
 import re
+import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,6 +29,12 @@ def config_path() -> Path:
 def loaded_config() -> Config:
     """The configuration, checked. Raises `InvalidConfiguration` with all mistakes."""
     return load_config(config_path())
+
+
+def confirm(question: str) -> None:
+    """Ask a person, who may stop the command here; a script that calls it has decided."""
+    if sys.stdin.isatty():
+        click.confirm(question, abort=True)
 
 
 def duration(text: str) -> float:

@@ -4,6 +4,7 @@ import click
 
 from gateway.admin.model import Done
 from gateway.cli.control import control_client
+from gateway.cli.options import confirm
 
 
 @click.group("sink")
@@ -27,11 +28,11 @@ def resume(name: str) -> None:
 
 @command.command("forget")
 @click.argument("name")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask; without a terminal nobody is asked.")
 def forget(name: str, yes: bool) -> None:
     """Drop the place and the dead letters of sink NAME."""
     if not yes:
-        click.confirm(f"Forget how far {name} is, and drop its dead letters?", abort=True)
+        confirm(f"Forget how far {name} is, and drop its dead letters?")
     _order(name, "forget")
 
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 import click
@@ -93,7 +94,9 @@ def command(count: int | None, follow: bool, as_json: bool, raw: bool, **wishes:
         else:
             writer.write(_newest(reader, wanted, count, end))
         if follow:
-            writer.write(_follow(reader, wanted, end))
+            # To follow has no end of its own: Ctrl-C is the orderly one.
+            with suppress(KeyboardInterrupt):
+                writer.write(_follow(reader, wanted, end))
 
 
 class _Writer:

@@ -148,6 +148,14 @@ def test_a_dead_letter_is_shown(path: Path, run: Run) -> None:
     assert run("-c", path, "dlq", "show", 999).code == 1
 
 
+def test_all_dead_letters_of_a_sink_are_shown(path: Path, run: Run) -> None:
+    """As objects for programs, one a line, each with its event."""
+    shown = run("-c", path, "dlq", "show", "--sink", "events", "--json").out.splitlines()
+
+    assert [2, 5] == [json.loads(line)["event"]["seq"] for line in shown]
+    assert run("-c", path, "dlq", "show", "--sink", "other").out == ""
+
+
 @pytest.mark.parametrize("state", ["stopped", "running"])
 def test_dead_letters_are_sent_again(
     state: str, path: Path, run: Run, request: pytest.FixtureRequest
@@ -179,6 +187,13 @@ def test_dead_letters_are_dropped(
 
     assert outcome.out == "1 dead letters dropped\n"
     assert len(run("-c", path, "dlq", "list").out.splitlines()) == 1
+
+
+def test_a_script_is_not_asked(path: Path, run: Run) -> None:
+    """Where standard input is no terminal, nobody could answer."""
+    outcome = run("-c", path, "dlq", "drop", "--sink", "events")
+
+    assert (0, "2 dead letters dropped\n") == (outcome.code, outcome.out)
 
 
 def test_a_sound_journal(path: Path, run: Run) -> None:

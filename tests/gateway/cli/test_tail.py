@@ -1,6 +1,7 @@
 """`gateway tail` and `gateway journal info` on a stopped gateway's journal."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -151,7 +152,7 @@ def test_a_directory_without_a_journal(write: Write, tmp_path: Path, run: Run) -
 
 
 def test_following(write: Write, tmp_path: Path) -> None:
-    """With -f, events that come later are shown as they come."""
+    """With -f, events that come later are shown as they come; an interrupt is the orderly end."""
     state_dir = tmp_path / "state"
     state_dir.mkdir()
     trio.run(fill_journal, state_dir, [1, 2])
@@ -165,8 +166,9 @@ def test_following(write: Write, tmp_path: Path) -> None:
             later = [json.loads(process.stdout.readline()) for _ in range(2)]
         finally:
             # It never ends by itself, and leaving the block waits for its end.
-            process.terminate()
+            process.send_signal(signal.SIGINT)
 
+    assert process.returncode == 0
     assert [one["seq"] for one in (first, *later)] == [2, 3, 4]
 
 
