@@ -12,9 +12,10 @@ from gateway.clock import Clock
 from gateway.errors import JournalBlocked
 from gateway.journal import happenings
 from gateway.journal.journal import Journal
-from gateway.journal.lock import hold_state_directory
+from gateway.journal.lock import LOCK_NAME, hold_state_directory
 from gateway.journal.meters import Meters
 from gateway.journal.opening import Opened, open_store
+from gateway.journal.privacy import settle_modes
 from gateway.journal.reserve import Reserve
 from gateway.journal.retention import Retirement
 from gateway.journal.settings import DEFAULT_LIMITS, JournalSettings, Limits
@@ -46,6 +47,7 @@ async def open_journal(
     with hold_state_directory(directory), trio.CancelScope() as body:
         reserve = Reserve(directory / RESERVE_NAME, limits.reserve_bytes)
         opened = await trio.to_thread.run_sync(_open, directory, settings, limits, reserve)
+        settle_modes(directory, LOCK_NAME)
         store = opened.store
         retire = Retirement(settings.retain, clock)
         meters = Meters(metrics, clock)

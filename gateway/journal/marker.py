@@ -11,6 +11,7 @@ from typing import Final
 import msgspec
 
 from gateway.errors import JournalDamaged
+from gateway.journal.privacy import file_mode
 
 MARKER_NAME: Final = "journal.state"
 
@@ -41,7 +42,7 @@ def write_marker(directory: Path, marker: Marker) -> None:
     """Replace the marker, whole or not at all."""
     path = directory / MARKER_NAME
     new = path.with_suffix(".new")
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, file_mode(directory))
     try:
         os.write(descriptor, msgspec.json.encode(marker))
         os.fsync(descriptor)

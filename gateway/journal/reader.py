@@ -163,9 +163,14 @@ def connect(directory: Path) -> JournalReader:
 @contextmanager
 def open_reader(directory: Path) -> Iterator[JournalReader]:
     """Read a state directory's journal, running or stopped."""
-    if not is_held(directory):
-        examine(directory)
-    reader = connect(directory)
+    try:
+        if not is_held(directory):
+            examine(directory)
+        reader = connect(directory)
+    except PermissionError as error:
+        raise StateDirectoryError(
+            f"{error.filename}: permission denied; ask as the gateway's user or as root"
+        ) from None
     try:
         yield reader
     finally:
