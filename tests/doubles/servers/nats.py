@@ -1,0 +1,105 @@
+"""NATS itself, with JetStream on disk."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy
+
+from gateway.sinks.nats.loop import LoopThread
+from tests.doubles.servers.certificates import Certificates
+from tests.doubles.servers.process import HOST, ServerProcess, free_port, need
+
+PACKAGE = "nats-server"
+USER = "desk"
+
+T = TypeVar("T")
+
+
+class NatsServer(ServerProcess):
+    """`nats-server`, whose password and limits a test may change."""
+
+    def __init__(
+        self, folder: Path, password: str, certificates: Certificates | None = None
+    ) -> None:
+        self.port = free_port()
+        self.password = password
+        self.max_payload = 8 << 20
+        self._certificates, self._folder = certificates, folder
+        self._binary = need("nats-server", PACKAGE)
+        super().__init__(self._arguments, folder, "Server is ready")
+
+    @property
+    def address(self) -> str:
+        """As in `servers`."""
+        return f"{HOST}:{self.port}"
+
+    def _arguments(self) -> list[str]:
+        config: dict[str, Any] = {
+            "listen": self.address,
+            "max_payload": self.max_payload,
+            "jetstream": {"store_dir": str(self._folder / "store")},
+            "authorization": {"user": USER, "password": self.password},
+        }
+        if self._certificates is not None:
+            files = self._certificates
+            config["tls"] = {"cert_file": str(files.certificate), "key_file": str(files.key)}
+        path = self._folder / "nats.conf"
+        path.write_text(json.dumps(config))
+        return [self._binary, "-c", str(path)]
+
+    async def messages(self, stream: str) -> list[tuple[str, dict[str, str], bytes]]:
+        """Subject, headers and body of each message that a stream holds, in its order."""
+
+        async def read(jetstream: JetStreamContext) -> list[tuple[str, dict[str, str], bytes]]:
+            state = (await jetstream.stream_info(stream)).state
+            held = [
+                await jetstream.get_msg(stream, seq)
+                for seq in range(state.first_seq, state.last_seq + 1)
+            ]
+            return [(one.subject or "", one.headers or {}, one.data or b"") for one in held]
+
+        return await self._ask(read)
+
+    async def add_stream(self, name: str, subject: str, *, max_msgs: int, discard_new: bool):
+        """A stream that somebody else made."""
+        discard = DiscardPolicy.NEW if discard_new else DiscardPolicy.OLD
+
+        async def add(jetstream: JetStreamContext) -> None:
+            await jetstream.add_stream(
+                name=name, subjects=[subject], max_msgs=max_msgs, discard=discard
+            )
+
+        await self._ask(add)
+
+    async def _ask(self, question: Callable[[JetStreamContext], Coroutine[Any, Any, T]]) -> T:
+        async def connected() -> T:
+            client = Client()
+            await client.connect(f"nats://{self.address}", user=USER, password=self.password)
+            try:
+                return await question(client.jetstream())
+            finally:
+                await client.close()
+
+        loop = LoopThread("reader")
+        try:
+            return await loop.run(connected())
+        finally:
+            await loop.aclose()
+
+
+@asynccontextmanager
+async def open_nats_server(
+    folder: Path, password: str, certificates: Certificates | None = None
+) -> AsyncIterator[NatsServer]:
+    """A server that is up."""
+    server = NatsServer(folder, password, certificates)
+    try:
+        await server.start()
+        yield server
+    finally:
+        server.kill()
