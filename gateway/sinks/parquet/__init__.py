@@ -3,8 +3,7 @@
 `staging` keeps what was accepted until its hour is over, `files` writes an hour's files.
 """
 
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, TypeVar
@@ -19,7 +18,7 @@ from gateway.errors import ExtraMissing, SinkUnavailable
 from gateway.sinks.database_file import describe
 from gateway.sinks.extras import load_client, missing_extra
 from gateway.sinks.parquet.files import Files
-from gateway.sinks.parquet.staging import Part, Staging, hour_of
+from gateway.sinks.parquet.staging import Part, Staging, StagingClosed, hour_of
 from gateway.telemetry.happenings import Happening, Level
 
 __all__ = ["SINK", "ParquetSettings", "ParquetSink", "open_parquet", "probe_parquet"]
@@ -42,10 +41,6 @@ DELAYED = Happening(
 )
 
 Result = TypeVar("Result")
-
-
-class _Closing(Exception):
-    """The sink closes while a file is being written."""
 
 
 class ParquetSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,7 +70,6 @@ class ParquetSink:
         self._files: Files | None = None
         self._last_staged: dict[str, float] = {}
         self._trouble = ""
-        self._closing = threading.Event()
         # A large file takes longer than a delivery may: each kind of work has its own thread.
         self._delivering = trio.CapacityLimiter(1)
         self._writing = trio.CapacityLimiter(1)
@@ -106,14 +100,14 @@ class ParquetSink:
                     # Not abandoned: a second one must not begin while this writes on.
                     await trio.to_thread.run_sync(self._write, part, limiter=self._writing)
             self._trouble = ""
-        except _Closing:
-            pass  # its events are still staged
+        except StagingClosed:
+            pass  # its events are still there
         except Exception as error:  # noqa: BLE001 - whatever it is, the staging has everything
             self._tell(error)
 
     def stop_writing(self) -> None:
         """Let a file that is being written be; its events are still staged."""
-        self._closing.set()
+        self._staging.shut()
 
     async def aclose(self) -> None:
         """Close the staging, unless a hanging disk still holds it."""
@@ -131,15 +125,9 @@ class ParquetSink:
         if self._files is None:
             self._files = Files(self._folder)
         mark = self._staging.mark()
-        self._files.write(part, self._portions(part, mark))
+        self._files.write(part, self._staging.events(part, mark, ROWS_AT_ONCE))
         # Only now: after a crash before this the same file is written again.
         self._staging.drop(part, mark)
-
-    def _portions(self, part: Part, mark: int) -> Iterator[list[bytes]]:
-        for portion in self._staging.events(part, mark, ROWS_AT_ONCE):
-            if self._closing.is_set():
-                raise _Closing
-            yield portion
 
     def _tell(self, error: Exception) -> None:
         text = describe(error) if isinstance(error, apsw.Error | OSError) else str(error)

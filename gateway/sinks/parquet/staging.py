@@ -30,6 +30,10 @@ _TABLE: Final = """
 _INDEX: Final = "CREATE INDEX IF NOT EXISTS staged_by_file ON staged (hour, kind, account, seq)"
 
 
+class StagingClosed(Exception):
+    """You get this in a thread that goes on while the sink closes."""
+
+
 class Part(msgspec.Struct, frozen=True, order=True):
     """What one file holds."""
 
@@ -47,6 +51,7 @@ class Staging:
         self._include_raw = include_raw
         # Deliveries and the writing of files have a thread each.
         self._lock = threading.Lock()
+        self._closed = False
 
     def add(self, records: Sequence[Record]) -> set[str]:
         """Have the records on disk, all or none; gives the hours that they belong to."""
@@ -107,15 +112,23 @@ class Staging:
         """Where it stands."""
         return self._file.path
 
+    def shut(self) -> None:
+        """Let nothing begin any more; a file that is being written is given up."""
+        self._closed = True
+
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, for good."""
+        self.shut()
         with self._lock:
             self._file.close()
 
     @contextmanager
     def _transaction(self) -> Iterator[apsw.Connection]:
-        with self._lock, self._file.transaction() as connection:
-            yield connection
+        with self._lock:
+            if self._closed:
+                raise StagingClosed
+            with self._file.transaction() as connection:
+                yield connection
 
 
 def hour_of(epoch_ns: int) -> str:
