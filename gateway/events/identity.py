@@ -12,6 +12,7 @@ empty one. Numbers are taken in their canonical spelling.
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -37,11 +38,15 @@ _ESCAPES: Final = str.maketrans({"\x1f": "\\u", "\x00": "\\0", "\\": "\\\\"})
 
 def digest(account: str, venue: str, kind: Kind, facts: Iterable[str | None]) -> str:
     """The id of an event: 32 lower-case hex characters."""
-    text = _SEPARATOR.join(
-        [_escape(account), _escape(venue), kind.value]
-        + [_ABSENT if fact is None else _escape(fact) for fact in facts]
-    )
+    told = [_ABSENT if fact is None else _escape(fact) for fact in facts]
+    text = _SEPARATOR.join([_subject(account, venue, kind), *told])
     return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).hexdigest()
+
+
+@lru_cache(maxsize=8192)
+def _subject(account: str, venue: str, kind: Kind) -> str:
+    """What all events of one kind and account share."""
+    return _SEPARATOR.join((_escape(account), _escape(venue), kind))
 
 
 def order_facts(told: Order, *, trade_id: str | None = None) -> Facts:
@@ -58,7 +63,7 @@ def order_facts(told: Order, *, trade_id: str | None = None) -> Facts:
         progress = "u" + (told.updated_time or "")
     return (
         told.order_id,
-        told.status.value,
+        told.status,
         told.venue_status if told.status is OrderStatus.UNKNOWN else None,
         progress,
         _number(told.trigger_price),
@@ -96,7 +101,7 @@ def position_facts(
     """Facts of a position: the contract, every value and the venue's time."""
     return (
         venue_symbol,
-        position.side.value,
+        position.side,
         canonical(position.quantity),
         _number(position.entry_price),
         _number(position.leverage),
@@ -125,4 +130,7 @@ def _number(value: PlainDecimal | None) -> str | None:
 
 
 def _escape(text: str) -> str:
-    return text if text.isalnum() else text.translate(_ESCAPES)
+    # Looking is ten times as quick as `translate`, and nearly nothing has to be escaped.
+    if "\\" in text or "\x1f" in text or "\x00" in text:
+        return text.translate(_ESCAPES)
+    return text

@@ -102,11 +102,15 @@ def same(left: PlainDecimal | None, right: PlainDecimal | None) -> bool:
 
 def add(left: PlainDecimal, right: PlainDecimal) -> PlainDecimal:
     """The exact sum."""
+    if right == "0":
+        return left
     return plain(CONTEXT.add(Decimal(left), Decimal(right)))
 
 
 def subtract(left: PlainDecimal, right: PlainDecimal) -> PlainDecimal:
     """The exact difference."""
+    if right == "0":  # the digits of an order that nobody has filled yet
+        return left
     return plain(CONTEXT.subtract(Decimal(left), Decimal(right)))
 
 

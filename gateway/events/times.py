@@ -29,8 +29,12 @@ def from_milliseconds(value: int) -> Timestamp:
     return Timestamp(f"{_second(seconds)}.{milliseconds:03d}Z")
 
 
+@lru_cache(maxsize=256)
 def from_nanoseconds(value: int) -> Timestamp:
-    """Write our own clock's epoch nanoseconds with microseconds."""
+    """Write our own clock's epoch nanoseconds with microseconds.
+
+    Frames that were read together share one stamp, so it is mostly known already.
+    """
     seconds, microseconds = divmod(value // 1000, 1_000_000)
     return Timestamp(f"{_second(seconds)}.{microseconds:06d}Z")
 
@@ -51,6 +55,7 @@ def to_milliseconds(value: Timestamp) -> int:
     return (datetime.fromisoformat(value) - _EPOCH) // timedelta(milliseconds=1)
 
 
+@lru_cache(maxsize=1024)
 def to_nanoseconds(value: Timestamp) -> int:
     """Epoch nanoseconds of a timestamp, exact to the microsecond."""
     return (datetime.fromisoformat(value) - _EPOCH) // timedelta(microseconds=1) * 1000
