@@ -5,6 +5,7 @@ the adapter's `reconcile` completes a report and derives fills from two states.
 """
 
 from collections.abc import Callable
+from itertools import takewhile
 from typing import Final
 
 import msgspec
@@ -43,10 +44,14 @@ class Orders:
         """By order id."""
         self._marks: dict[str, Mark] = {}
         """How far fills are derived for orders that no report has shown yet."""
+        self._ended: dict[str, None] = {}
+        """Ids of the final orders, that which ended first in front."""
 
     def load(self, rows: Rows) -> None:
         """Take over what an earlier run knew."""
         self.known = load_section(rows, Section.ORDER)
+        ended = [(known.received_ns, key) for key, known in self.known.items() if known.order.final]
+        self._ended = dict.fromkeys(key for _, key in sorted(ended))
         self._marks = load_section(rows, Section.MARK)
 
     def would_be_news(self, told: ToldOrder, heard: Heard) -> bool:
@@ -110,6 +115,9 @@ class Orders:
             ids_here=(*earlier[-IDS_KEPT:], facts_id, event_id),
         )
         self._scribe.change(news, Section.ORDER, order_id, self.known[order_id])
+        self._ended.pop(order_id, None)
+        if reconciled.order.final:
+            self._ended[order_id] = None
         if self._marks.pop(order_id, None) is not None:
             self._scribe.change(news, Section.MARK, order_id, None)
         source = Source(told.raw, told.venue_time, symbol, venue_symbol)
@@ -202,14 +210,13 @@ class Orders:
 
     def prune(self, now_ns: int, news: News) -> None:
         """Let go of orders that ended long ago."""
-        old = [
-            order_id
-            for order_id, known in self.known.items()
-            if known.order.final and now_ns - known.received_ns > FINAL_ORDERS_KEPT_NS
-        ]
+        old = list(takewhile(lambda key: self._is_outdated(key, now_ns), self._ended))
         for order_id in old:
-            del self.known[order_id]
+            del self.known[order_id], self._ended[order_id]
             self._scribe.change(news, Section.ORDER, order_id, None)
+
+    def _is_outdated(self, order_id: str, now_ns: int) -> bool:
+        return now_ns - self.known[order_id].received_ns > FINAL_ORDERS_KEPT_NS
 
 
 def _is_old_history(known: KnownOrder | None, told: ToldOrder, heard: Heard) -> bool:
