@@ -1,5 +1,6 @@
 """A real server on loopback, that a test kills, pauses, and starts again on the same port."""
 
+import os
 import shutil
 import signal
 import socket
@@ -86,6 +87,7 @@ class ServerProcess:
         """It keeps its sockets and answers nothing."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED)
 
     def resume(self) -> None:
         """It goes on where it was."""
