@@ -43,6 +43,7 @@ class NotifySink:
         retry = context.options.retry
         self._backoff = Backoff(retry.initial, max(retry.initial, retry.max))
         self._digest = file.load()
+        self._last_told: Digest | None = None
         self._filled = trio.Event()
         self._sent_at: deque[float] = deque(maxlen=settings.max_per_minute)
         self._lock = trio.Lock()
@@ -101,9 +102,7 @@ class NotifySink:
 
     async def _tell(self, digest: Digest) -> None:
         with trio.move_on_after(self._timeout_seconds) as limit:
-            await self._in_thread(
-                lambda: self._service.send(digest.title, digest.text, urgent=digest.urgent)
-            )
+            await self._in_thread(lambda: self._send_once(digest))
         if limit.cancelled_caught:
             raise SinkUnavailable(f"no answer within {self._timeout_seconds:g} s")
         self._sent_at.append(trio.current_time())
@@ -112,6 +111,12 @@ class NotifySink:
             # Shielded: what was told must not stay in the file, to be told again.
             with trio.move_on_after(CLOSE_SECONDS, shield=True):
                 await self._in_thread(self._file.drop)
+
+    def _send_once(self, digest: Digest) -> None:
+        # A thread that was abandoned may have sent it after all.
+        if self._last_told is not digest:
+            self._service.send(digest.title, digest.text, urgent=digest.urgent)
+            self._last_told = digest
 
     async def _keep(self, digest: Digest) -> None:
         try:

@@ -210,6 +210,19 @@ async def test_a_digest_survives_a_stop(phone: Phone):
     assert not phone.file.exists()
 
 
+async def test_a_message_in_flight_at_the_stop_is_not_sent_again(phone: Phone):
+    """The close waits for an answer that is on its way, and believes it."""
+    items = fills(2)
+    async with phone.open(digest=Seconds(0.1)) as sink:
+        await sink.deliver(items[:1])
+        phone.receiver.reply = lambda _: Reply(delay_seconds=0.3)
+        await sink.deliver(items[1:])
+        await until(lambda: len(phone.receiver.posts) == 2)
+
+    assert [sentences(items[:1]), sentences(items[1:])] == phone.texts()
+    assert not phone.file.exists()
+
+
 async def test_a_digest_that_cannot_be_read_back_is_left_out(phone: Phone):
     """A damaged file is told, and stops nothing."""
     phone.file.write_text('{"lines": 7}')
