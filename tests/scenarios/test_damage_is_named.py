@@ -1,0 +1,135 @@
+"""Row 5: the journal's files are damaged between two runs of the daemon."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from gateway.__main__ import main
+from tests.scenarios.results import Results
+from tests.scenarios.rig import Rig, open_rig, wait_until
+
+DAMAGED = 65
+PAGE_BYTES = 4096
+FRAME_BYTES = 24 + PAGE_BYTES
+WAL_HEADER_BYTES = 32
+EVENTS = 300
+
+
+def flip(path: Path, offset: int) -> None:
+    """Turn a few bits of one byte."""
+    with path.open("r+b") as file:
+        file.seek(offset)
+        byte = file.read(1)[0]
+        file.seek(offset)
+        file.write(bytes([byte ^ 0x5A]))
+
+
+def rotten_middle_of_wal(state: Path) -> None:
+    """A bit in the middle of the WAL: SQLite would silently drop all that follows."""
+    wal = state / "journal.db-wal"
+    flip(wal, WAL_HEADER_BYTES + wal.stat().st_size // FRAME_BYTES // 2 * FRAME_BYTES + 1000)
+
+
+def lost_wal(state: Path) -> None:
+    """The WAL is gone: it held the newest events."""
+    (state / "journal.db-wal").unlink()
+
+
+def lost_database(state: Path) -> None:
+    """The database is gone."""
+    (state / "journal.db").unlink()
+
+
+def foreign_database(state: Path) -> None:
+    """The database is no database."""
+    (state / "journal.db").write_bytes(os.urandom(3 * PAGE_BYTES))
+
+
+def rotten_marker(state: Path) -> None:
+    """The marker is not what was written."""
+    (state / "journal.state").write_bytes(b"{")
+
+
+DAMAGES: list[Callable[[Path], None]] = [
+    rotten_middle_of_wal, lost_wal, lost_database, foreign_database, rotten_marker,
+]  # fmt: skip
+
+
+@pytest.mark.timeout(300)
+async def test_damage_is_named_and_never_delivered(
+    tmp_path: Path, results: Results, capsys: pytest.CaptureFixture[str]
+):
+    """Exit 65, `journal verify` says what it is, and the files put back nothing is lost."""
+    async with open_rig(tmp_path, seed=55, venues=("fmex",)) as rig:
+        await leave_a_wal(rig)
+        sound = tmp_path / "sound"
+        shutil.copytree(rig.state_dir, sound, ignore=shutil.ignore_patterns("*.sock"))
+        told = rig.delivered()
+        for damage in DAMAGES:
+            damage(rig.state_dir)
+            rig.daemon.launch()
+            assert await rig.daemon.wait_ended() == DAMAGED, damage.__name__
+            assert "journal damaged: " in rig.daemon.tail_of_log(1)
+            assert_verify_names_it(rig, capsys)
+            assert told == rig.delivered()
+            put_back(sound, rig.state_dir)
+        await rig.daemon.start()
+        await rig.wait_quiet()
+
+        verdict = rig.judge()
+        verdict.assert_kept()
+        assert "Traceback" not in rig.daemon.log.read_text()
+    results.note(
+        5, "damaged files between two runs", "short", damages=len(DAMAGES), exit_code=DAMAGED,
+        delivered_wrongly=0, facts=verdict.facts, lost=len(verdict.missing),
+    )  # fmt: skip
+
+
+@pytest.mark.timeout(120)
+async def test_a_torn_tail_heals_without_a_person(tmp_path: Path, results: Results):
+    """Half a transaction at the end of the WAL, as a crash leaves it, is left out and logged."""
+    async with open_rig(tmp_path, seed=56, venues=("fmex",)) as rig:
+        await leave_a_wal(rig)
+        wal = rig.state_dir / "journal.db-wal"
+        last = wal.read_bytes()[-FRAME_BYTES:]
+        with wal.open("ab") as file:
+            # Of this log by its salts, but neither whole nor a commit.
+            file.write(last[:4] + bytes(4) + last[8:2000] + bytes(FRAME_BYTES - 2000))
+        await rig.daemon.start()
+        await rig.wait_quiet()
+
+        verdict = rig.judge()
+        verdict.assert_kept()
+        assert '"journal_tail_healed"' in rig.daemon.log.read_text()
+    results.note(
+        5, "a torn tail", "short", healed=1, facts=verdict.facts, events=verdict.events,
+        lost=len(verdict.missing),
+    )  # fmt: skip
+
+
+async def leave_a_wal(rig: Rig) -> None:
+    """Run it under load, and kill it."""
+    await rig.daemon.start()
+    await rig.wait_live()
+    rig.set_rate(20)
+    already = len(rig.delivered())
+    await wait_until(lambda: len(rig.delivered()) > already + EVENTS, 60, "events")
+    await rig.daemon.kill()
+
+
+def assert_verify_names_it(rig: Rig, capsys: pytest.CaptureFixture[str]) -> None:
+    """`gateway journal verify` finds the damage too, in one line, and exits the same."""
+    capsys.readouterr()
+    assert main(["-c", str(rig.daemon.config), "journal", "verify"]) == DAMAGED
+    assert "journal damaged: " in capsys.readouterr().err
+
+
+def put_back(sound: Path, state: Path) -> None:
+    """Restore the files as they were before the damage."""
+    for path in state.glob("journal.*"):
+        path.unlink()
+    for path in sound.glob("journal.*"):
+        shutil.copy2(path, state / path.name)
