@@ -70,6 +70,19 @@ def verify(as_json: bool) -> None:
         click.get_current_context().exit(ExitCode.JOURNAL_DAMAGED)
 
 
+@command.command()
+@click.argument("target", metavar="FILE", type=click.Path(path_type=Path, dir_okay=False))
+def backup(target: Path) -> None:
+    """Write a whole copy of this moment to FILE, beside a running gateway too.
+
+    To restore it, put it as journal.db into an empty state directory.
+    """
+    with open_reader(loaded_config().state_dir) as reader:
+        reader.back_up(target.absolute())
+        last_seq = reader.ledger().next_seq - 1
+    click.echo(f"{target}: {target.stat().st_size / _MIB:.1f} MiB, events to at least {last_seq}")
+
+
 def _measure(directory: Path) -> Sizes:
     with open_reader(directory) as reader:
         ledger = reader.ledger()
