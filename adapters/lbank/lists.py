@@ -28,6 +28,8 @@ class Page(msgspec.Struct, frozen=True):
     rows: list[msgspec.Raw]
     sent_ns: int
     received_ns: int
+    is_cut: bool = False
+    """True when the answer held as many rows as it may, and could not be asked for in parts."""
 
 
 class Lists:
@@ -65,7 +67,10 @@ class Lists:
         return await self._page(self._paths.balances, name, {}), not self._older
 
     async def trades(self, pair: str, since_ns: int, until_ns: int) -> AsyncIterator[Page]:
-        """Trades of a pair between two instants by LBank's clock, bounds included."""
+        """Trades of a pair between two instants by LBank's clock, bounds included.
+
+        Of a second with more trades than one answer holds, the page `is_cut`.
+        """
         start, end = since_ns // 10**9, -(-until_ns // 10**9)
         step = endpoints.TRADES_WINDOW_SECONDS - 1
         for first in range(start, end + 1, step):
@@ -92,10 +97,8 @@ class Lists:
             yield page
             return
         if first >= last:
-            raise VenueUnavailable(
-                f"{self._paths.trades}: more than {endpoints.TRADES_LIMIT} trades of {pair}"
-                f" in one second cannot be listed"
-            )
+            yield msgspec.structs.replace(page, is_cut=True)
+            return
         middle = (first + last) // 2
         for begin, end in ((first, middle), (middle + 1, last)):
             async for half in self._window(pair, begin, end):

@@ -9,6 +9,8 @@ traded but was not listed. Then the trades of every order that moved. Then balan
 * Whether the `id` in transaction_history is the `txUuid` of a push is not documented.
   So that list only tells *which* orders traded; the trades themselves are asked per
   order (order_transaction_detail), whose `txUuid` is that of the push.
+* A second may hold more trades than that list does. Then each listed order that changed
+  in the gap is asked for its trades.
 * Whether an order's trades are all there is checked: they must add up to its
   cumulative quantity. What does not is said in `RecoveryResult.detail`.
 """
@@ -27,8 +29,17 @@ from adapters.lbank.rows import Row, balance_of_row, balances_of_info, fill_of_r
 from adapters.lbank.settings import Settings
 from adapters.lbank.venue_clock import VenueClock
 from gateway.contracts.adapter import Finds, Known, Purpose, RecoveryPlan, RecoveryResult
-from gateway.contracts.told import Told, ToldBalance, ToldFill, ToldOrder, ToldUnrecognized
+from gateway.contracts.told import (
+    KnownOrder,
+    Told,
+    ToldBalance,
+    ToldFill,
+    ToldOrder,
+    ToldUnrecognized,
+)
+from gateway.events.model import Order
 from gateway.events.numbers import CONTEXT, compare, is_zero, to_decimal
+from gateway.events.times import to_nanoseconds
 
 PARTLY_CANCELLED: Final = "3"
 """A status that the history may leave out unless it is asked for."""
@@ -84,8 +95,12 @@ class Recovery:
         self._doubts: list[str] = []
         self._listed: dict[str, ToldOrder] = {}
         """Orders read in this recovery, by id."""
+        self._known_before: dict[str, KnownOrder | None] = {}
+        """What the book held of them until then."""
         self._traded: dict[str, str] = {}
         """Orders that traded in the gap: id → pair."""
+        self._cut_pairs: set[str] = set()
+        """Pairs with more trades in a second than LBank lists."""
 
     async def run(self) -> RecoveryResult:
         """Read everything. Raises a `StreamError` when REST fails."""
@@ -137,7 +152,10 @@ class Recovery:
     def _order(self, row: msgspec.Raw, pair: str) -> Told:
         told = order_of_row(row, pair)
         if isinstance(told, ToldOrder):
-            self._listed[told.order.order_id] = told
+            order_id = told.order.order_id
+            self._listed[order_id] = told
+            # Asked now: once it is told, the book knows of no trade that is missing.
+            self._known_before.setdefault(order_id, self._plan.known.find_order(order_id))
         return told
 
     async def _note_traded(self, pair: str, since_ns: int) -> None:
@@ -147,6 +165,8 @@ class Recovery:
             self._doubt("trades older than 90 days are not told")
         start_ns = max(since_ns, earliest_ns)
         async for page in self._lists.trades(pair, start_ns, now_ns):
+            if page.is_cut:
+                self._cut_pairs.add(pair)
             for raw in page.rows:
                 try:
                     order_id = required_text(Row(raw).first("orderId", "orderUuid", "order_id"))
@@ -201,11 +221,17 @@ class Recovery:
             return False
         if order.order_id in self._plan.order_ids and self._plan.purpose is Purpose.ORDER:
             return True
-        known = self._plan.known.find_order(order.order_id)
-        if known is None:
-            # What traded in the gap stands in the trade list; the rest is older.
-            return False
-        return compare(order.filled_quantity, known.mark.quantity) > 0
+        if (told.venue_symbol or "").lower() in self._cut_pairs and self._is_recent(order):
+            # Whatever is known of it: an earlier reading may have told it without its trades.
+            return True
+        known = self._known_before[order.order_id]
+        # What an unknown order traded in the gap stands in the trade list; the rest is older.
+        return known is not None and compare(order.filled_quantity, known.mark.quantity) > 0
+
+    def _is_recent(self, order: Order) -> bool:
+        """Whether an order changed in the time in question, as far as its row tells."""
+        since_ns, changed = self._since_ns(), order.updated_time or order.created_time
+        return since_ns is None or changed is None or to_nanoseconds(changed) >= since_ns
 
     async def _read_trades_of(self, order_id: str, pair: str) -> None:
         try:

@@ -255,6 +255,46 @@ async def test_traded_order_that_no_list_shows_is_asked_for(
     assert fills(finds) == [("hidden", "t1", "1")]
 
 
+async def test_more_trades_in_a_second_than_are_listed(
+    venue: PretendLBank, rows: Rows, autojump_clock: MockClock
+) -> None:
+    """The list is cut off: each order that changed in the gap is asked for its trades."""
+    names = [f"o{number}" for number in range(150)]
+    rows.history = [order_row(name, 2, "1") for name in names]
+    rows.history.append(order_row("old", 2, "1", updateTime=NOW_MS - 3_600_000))
+    rows.trades = [{"orderId": name, "id": name, "time": NOW_MS - 30_000} for name in names]
+    rows.order_trades = {name: [trade_row(f"t-{name}", "1")] for name in names}
+
+    result, finds = await recover(adapter_for(venue, "eth_usdt"), known())
+
+    assert result == RecoveryResult(complete=True)
+    assert sorted(fills(finds)) == sorted((name, f"t-{name}", "1") for name in names)
+
+
+async def test_a_known_order_is_asked_for_trades_that_no_list_shows(
+    venue: PretendLBank, rows: Rows, autojump_clock: MockClock
+) -> None:
+    """Its own growth says that it traded, though the book learns of that growth meanwhile."""
+    book = {"o1": known_order("o1", "0.1")}
+    rows.open = [order_row("o1", 1, "0.5")]
+    rows.order_trades = {"o1": [trade_row("t1", "0.1"), trade_row("t2", "0.4")]}
+
+    class Learning(MemoryFinds):
+        async def hear(self, told: Any, received_ns: int, as_of_ns: int) -> None:
+            await super().hear(told, received_ns, as_of_ns)
+            book["o1"] = known_order("o1", "0.5")
+
+    finds = Learning()
+    adapter = adapter_for(venue, "eth_usdt")
+    knowledge = Known(open_orders=dict(book), find_order=book.get)
+    plan = adapter.plan_recovery(knowledge, Purpose.GAP, SINCE_NS)
+
+    result = await adapter.recover(plan, finds)
+
+    assert result.complete
+    assert fills(finds) == [("o1", "t1", "0.1"), ("o1", "t2", "0.4")]
+
+
 async def test_missing_trades_of_single_orders(
     venue: PretendLBank, rows: Rows, autojump_clock: MockClock
 ) -> None:
