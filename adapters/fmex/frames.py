@@ -9,6 +9,7 @@ that FMEX adds are ignored. A time or a bit set may be written as ``8``, ``8.0``
 
 import re
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -201,7 +202,9 @@ def optional_number(raw: msgspec.Raw) -> PlainDecimal | None:
     return None if text in _NULLS else _plain(text)
 
 
+@lru_cache(maxsize=4096)
 def _plain(text: str) -> PlainDecimal:
+    """Cached: most of the numbers of an order stand in its next push again."""
     try:
         return plain(text.strip('"'))
     except NumberError:

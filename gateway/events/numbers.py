@@ -109,8 +109,10 @@ def add(left: PlainDecimal, right: PlainDecimal) -> PlainDecimal:
 
 def subtract(left: PlainDecimal, right: PlainDecimal) -> PlainDecimal:
     """The exact difference."""
-    if right == "0":  # the digits of an order that nobody has filled yet
+    if right == "0":  # of an order that nobody has filled yet
         return left
+    if left.isdigit() and right.isdigit():  # contracts
+        return PlainDecimal(str(int(left) - int(right)))
     return plain(CONTEXT.subtract(Decimal(left), Decimal(right)))
 
 

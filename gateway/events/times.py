@@ -21,6 +21,7 @@ class TimeError(ValueError):
     """You get this when a number or text is no instant between 1970 and 9999."""
 
 
+@lru_cache(maxsize=256)
 def from_milliseconds(value: int) -> Timestamp:
     """Write epoch milliseconds, the form in which both venues tell time."""
     if not 0 <= value <= _LAST_MS:
