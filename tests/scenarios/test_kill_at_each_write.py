@@ -19,7 +19,7 @@ CALLS = ("pwrite64", "fdatasync", "fsync", "rename", "unlink", "ftruncate", "wri
 """Whatever changes a file: journal, marker, cursor, sink, log."""
 WAL_NAME = "".join(f"\\x{byte:02x}" for byte in b"journal.db-wal")
 """As strace shows it with -xx."""
-RUN_EVENTS = 60
+RUN_EVENTS = 30
 """A run that was not killed by then is stopped, so that kills hit the stop too."""
 POINTS = [
     pytest.param(3, "short"),
