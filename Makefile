@@ -7,9 +7,9 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 JOBS   ?= 2
 
 # A test whose package is missing says so and is skipped; as root on Debian none is.
-DEBIAN_FOR_TESTS := strace chromium prometheus faketime redis-server postgresql nats-server mosquitto
+DEBIAN_FOR_TESTS := strace chromium prometheus faketime redis-server postgresql nats-server mosquitto systemd-container debootstrap
 
-.PHONY: help demo test check format scenarios soak bench clean
+.PHONY: help demo test check format scenarios soak bench install-service clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,6 +38,9 @@ soak: $(VENV)/.test-ready ## The long forms; hours
 
 bench: $(VENV)/.test-ready ## Benchmarks, side by side with their baselines
 	$(BIN)/python -m benchmarks $(ARGS)
+
+install-service: ## As root: install or upgrade the systemd service (systemd/README.md)
+	systemd/install
 
 clean: ## Remove what the other targets made
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache var
