@@ -225,7 +225,7 @@ def test_credentials_reach_the_service_and_nobody_else(machine: Machine):
     nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     inside = f"/run/credentials/{UNIT}/fmex.secret"
     assert SECRET == machine.run("cat", inside)
-    for path in (inside, encrypted, f"{STATE}/journal.sqlite"):
+    for path in (inside, encrypted, f"{STATE}/journal.db"):
         assert machine.try_run(*nobody, "cat", path).returncode != 0
     pid = machine.show(UNIT, "MainPID")
     assert SECRET not in machine.run("cat", f"/proc/{pid}/environ", f"/proc/{pid}/cmdline")
