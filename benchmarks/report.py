@@ -95,8 +95,8 @@ def machine() -> str:
     versions = ", ".join(f"{name} {metadata.version(name)}" for name in LIBRARIES)
     load = ", ".join(f"{value:.1f}" for value in os.getloadavg())
     return (
-        f"{os.cpu_count()} processors ({model}), {platform.system()} {platform.release()}, load {load};"
-        f" Python {platform.python_version()}, {versions}; commit {commit}"
+        f"{os.cpu_count()} processors ({model}), {platform.system()} {platform.release()},"
+        f" load {load}; Python {platform.python_version()}, {versions}; commit {commit}"
     )
 
 
