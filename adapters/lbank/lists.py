@@ -5,7 +5,8 @@ until a short page. The trade list has a `fromId` of unknown direction, so a ful
 answer is split in time instead. Date texts are UTC+8.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
 
@@ -41,11 +42,11 @@ class Lists:
         self._older = version == "v1"
         self._page_rows = endpoints.PAGE_ROWS
 
-    def open_orders(self, pair: str) -> AsyncIterator[Page]:
+    def open_orders(self, pair: str) -> AsyncGenerator[Page, None]:
         """Orders of a pair that may still change."""
         return self._pages(self._paths.open_orders, symbol=pair)
 
-    def history(self, pair: str, status: str | None = None) -> AsyncIterator[Page]:
+    def history(self, pair: str, status: str | None = None) -> AsyncGenerator[Page, None]:
         """Orders placed lately; without `status` those that were cancelled or filled."""
         if status is None:
             return self._pages(self._paths.history, symbol=pair)
@@ -66,7 +67,7 @@ class Lists:
         name = "info" if self._older else "balances"
         return await self._page(self._paths.balances, name, {}), not self._older
 
-    async def trades(self, pair: str, since_ns: int, until_ns: int) -> AsyncIterator[Page]:
+    async def trades(self, pair: str, since_ns: int, until_ns: int) -> AsyncGenerator[Page, None]:
         """Trades of a pair between two instants by LBank's clock, bounds included.
 
         Of a second with more trades than one answer holds, the page `is_cut`.
@@ -78,10 +79,11 @@ class Lists:
             windows = (
                 self._days(pair, first, last) if self._older else self._window(pair, first, last)
             )
-            async for page in windows:
-                yield page
+            async with aclosing(windows):
+                async for page in windows:
+                    yield page
 
-    async def _window(self, pair: str, first: int, last: int) -> AsyncIterator[Page]:
+    async def _window(self, pair: str, first: int, last: int) -> AsyncGenerator[Page, None]:
         """One time window, halved until its answer is not cut off by the limit."""
         page = await self._page(
             self._paths.trades,
@@ -101,10 +103,11 @@ class Lists:
             return
         middle = (first + last) // 2
         for begin, end in ((first, middle), (middle + 1, last)):
-            async for half in self._window(pair, begin, end):
-                yield half
+            async with aclosing(self._window(pair, begin, end)) as halves:
+                async for half in halves:
+                    yield half
 
-    async def _days(self, pair: str, first: int, last: int) -> AsyncIterator[Page]:
+    async def _days(self, pair: str, first: int, last: int) -> AsyncGenerator[Page, None]:
         """v1 takes whole days only, and goes on from a trade id."""
         params = {
             "symbol": pair,
@@ -122,7 +125,7 @@ class Lists:
             seen.update(ids)
             params |= {"from": ids[-1], "direct": "next"}
 
-    async def _pages(self, path: str, **params: str) -> AsyncIterator[Page]:
+    async def _pages(self, path: str, **params: str) -> AsyncGenerator[Page, None]:
         number = 1
         while number <= endpoints.MAX_PAGES:
             size = self._page_rows

@@ -15,7 +15,8 @@ traded but was not listed. Then the trades of every order that moved. Then balan
   cumulative quantity. What does not is said in `RecoveryResult.detail`.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from decimal import Decimal
 from typing import Final
 
@@ -145,9 +146,11 @@ class Recovery:
         if self._plan.purpose is Purpose.GAP:
             await self._note_traded(pair, since_ns)
 
-    async def _tell_orders(self, pages: AsyncIterator[Page], pair: str) -> None:
-        async for page in pages:
-            await self._tell([self._order(row, pair) for row in page.rows], page)
+    async def _tell_orders(self, pages: AsyncGenerator[Page, None], pair: str) -> None:
+        # Closed here, since a reading may be cancelled between two pages.
+        async with aclosing(pages):
+            async for page in pages:
+                await self._tell([self._order(row, pair) for row in page.rows], page)
 
     def _order(self, row: msgspec.Raw, pair: str) -> Told:
         told = order_of_row(row, pair)
@@ -164,16 +167,17 @@ class Recovery:
         if since_ns < earliest_ns:
             self._doubt("trades older than 90 days are not told")
         start_ns = max(since_ns, earliest_ns)
-        async for page in self._lists.trades(pair, start_ns, now_ns):
-            if page.is_cut:
-                self._cut_pairs.add(pair)
-            for raw in page.rows:
-                try:
-                    order_id = required_text(Row(raw).first("orderId", "orderUuid", "order_id"))
-                except Untellable:
-                    await self._tell([fill_of_row(raw, pair)], page)
-                else:
-                    self._traded[order_id] = pair
+        async with aclosing(self._lists.trades(pair, start_ns, now_ns)) as pages:
+            async for page in pages:
+                if page.is_cut:
+                    self._cut_pairs.add(pair)
+                for raw in page.rows:
+                    try:
+                        order_id = required_text(Row(raw).first("orderId", "orderUuid", "order_id"))
+                    except Untellable:
+                        await self._tell([fill_of_row(raw, pair)], page)
+                    else:
+                        self._traded[order_id] = pair
 
     # --- single orders ---------------------------------------------------------------
 
