@@ -3,4 +3,8 @@
 A sink implements `gateway.contracts.sink` and is found by the `SINK` constant that
 its entry point names. Cursors, retries, filters and dead letters are none of its
 business: `gateway.delivery` does that for all of them alike.
+
+No sink knows another. What several need stands between them: `tables` (events as typed
+rows), `database_file` (an SQLite file that is followed and healed), `peers`, `patterns`,
+and `extras` for client libraries, which are imported when a sink is configured.
 """
