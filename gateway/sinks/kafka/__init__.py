@@ -1,0 +1,64 @@
+"""The `kafka` sink: events sent by an idempotent producer, acknowledged by all replicas in sync.
+
+`settings` its options, `producer` the client library's side (in a thread), `sink` the
+delivery. All but `settings` need the library.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from gateway.contracts.adapter import ProbeFinding
+from gateway.contracts.sink import SinkContext, SinkSpec
+from gateway.sinks.extras import load_client
+from gateway.sinks.kafka.settings import CLIENT, EXTRA, KafkaSettings
+
+if TYPE_CHECKING:
+    from gateway.sinks.kafka.sink import KafkaSink
+
+__all__ = ["SINK", "KafkaSettings", "open_kafka", "probe_kafka"]
+
+
+@asynccontextmanager
+async def open_kafka(settings: KafkaSettings, context: SinkContext) -> AsyncIterator["KafkaSink"]:
+    """Open the sink; the first delivery connects."""
+    load_client(CLIENT, extra=EXTRA)
+    from gateway.sinks.kafka.sink import KafkaSink
+
+    sink = KafkaSink(settings, context)
+    try:
+        yield sink
+    finally:
+        await sink.aclose()
+
+
+async def probe_kafka(settings: KafkaSettings, context: SinkContext) -> list[ProbeFinding]:
+    """Connect, log in and count the brokers."""
+    load_client(CLIENT, extra=EXTRA)
+    from gateway.sinks.kafka.sink import findings
+
+    return await findings(settings, context)
+
+
+SINK: Final = SinkSpec(
+    name="kafka",
+    summary="Sends events to Kafka topics, with the account as the key.",
+    settings=KafkaSettings,
+    open=open_kafka,
+    probe=probe_kafka,
+    extra=EXTRA,
+    guarantees=(
+        "An event is accepted once all replicas in sync have it (`acks=all`). The key is the"
+        " account, so that events of one account and topic are in one partition and in order of"
+        " seq. The producer is idempotent: what it repeats by itself stands once. After a crash or"
+        " a cut delivery the batch in flight is sent again: consumers go by the header `id`."
+        " A message above the brokers' limit goes to the dead letters; all else waits."
+    ),
+    quick_start="""\
+sinks:
+  bus:
+    type: kafka
+    servers: [127.0.0.1:9092]
+    topic: gateway.{kind}
+""",
+)
