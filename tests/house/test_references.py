@@ -19,7 +19,18 @@ REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 
 OURS = ("lbank", "fmex")
-OUR_SINKS = ("console", "jsonl", "notify", "parquet", "sqlite", "webhook")
+OUR_SINKS = (
+    "console",
+    "jsonl",
+    "kafka",
+    "nats",
+    "notify",
+    "parquet",
+    "postgres",
+    "redis",
+    "sqlite",
+    "webhook",
+)
 
 
 def every_option() -> list[Option]:
