@@ -1,0 +1,98 @@
+"""Row 19: many cut at once, and venues that ask for patience."""
+
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from gateway.contracts.values import Seconds
+from gateway.simulator import steps
+from tests.scenarios.results import Results
+from tests.scenarios.virtual import open_virtual_rig
+
+PER_SECOND = 10
+"""`connect_rate`, as it is by default."""
+
+ACCOUNTS = [
+    pytest.param(20, "short", id="short"),
+    pytest.param(100, "CI", marks=pytest.mark.scenarios, id="ci"),
+]
+
+
+@pytest.mark.parametrize(("accounts", "form"), ACCOUNTS)
+@pytest.mark.parametrize("venue", ["lbank", "fmex"])
+@pytest.mark.timeout(400)
+async def test_accounts_cut_at_once_come_back_spread_out(
+    tmp_path: Path,
+    autojump_clock: trio.testing.MockClock,
+    results: Results,
+    venue: str,
+    accounts: int,
+    form: str,
+):
+    """A hundred connections cut in one moment come back ten a second, and lose nothing."""
+    async with open_virtual_rig(tmp_path, venues=(venue,), accounts=accounts) as rig, rig.running():
+        await rig.wait_live()
+        simulator = rig.venues[venue]
+        rig.do(steps.Trade())
+        await trio.sleep(5)
+        before = simulator.connections_met
+        rig.do(steps.Drop())
+        rig.do(steps.Trade(count=3))
+        busiest = 0
+        while simulator.connections_met < before + accounts:
+            met = simulator.connections_met
+            await trio.sleep(1)
+            busiest = max(busiest, simulator.connections_met - met)
+        healed = await rig.wait_live()
+        await rig.wait_quiet()
+
+        verdict = rig.judge()
+        verdict.assert_kept()
+        # The door opens every tenth of a second: eleven turns touch one second.
+        assert busiest <= PER_SECOND + 1
+        assert rig.struck("drop") == accounts
+        for name in rig.accounts:
+            assert rig.streams(name, "gap_closed")[-1]["complete"]
+        results.note(
+            19, f"cut at once: {venue}", form, accounts=accounts, most_connects_a_second=busiest,
+            seconds_to_heal=round(healed), facts=verdict.facts, lost=0, doubled=0,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("venue", ["lbank", "fmex"])
+@pytest.mark.parametrize("status", [429, 418, 403])
+async def test_limits_and_bans_are_waited_out(
+    tmp_path: Path,
+    autojump_clock: trio.testing.MockClock,
+    results: Results,
+    venue: str,
+    status: int,
+):
+    """A venue that says 'not now' is asked rarely, and the gap is read when it lets us."""
+    name = f"{venue}-1"
+    async with open_virtual_rig(tmp_path, venues=(venue,)) as rig, rig.running():
+        await rig.wait_live()
+        rig.set_rate(1)
+        await trio.sleep(10)
+        rig.do(steps.Status(status=status, retry_after=30, lasting=Seconds(100)))
+        rig.do(steps.RefuseConnect(status=status, lasting=Seconds(100)))
+        rig.do(steps.Drop())
+        await trio.sleep(100)
+        asked = rig.struck("status") + rig.struck("refuse_connect")
+        if status == 403:
+            # A ban may look like refused credentials; then a person has the say.
+            rig.roster.reconnect(name)
+        healed = await rig.wait_live()
+        await trio.sleep(10)
+        await rig.wait_quiet()
+
+        verdict = rig.judge()
+        verdict.assert_kept()
+        assert 0 < asked <= 30
+        assert rig.streams(name, "gap_closed")[-1]["complete"]
+        results.note(
+            19, f"HTTP {status}: {venue}", "short", asked=asked, seconds=100,
+            seconds_to_heal=round(healed, 1), facts=verdict.facts, lost=0, doubled=0,
+        )  # fmt: skip
