@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,11 +61,12 @@ def test_the_guides_run_as_they_stand(tmp_path: Path):
     (tmp_path / "gateway.yaml").write_text(example)
     (tmp_path / "docs").symlink_to(REPOSITORY / "docs")
     script = "\n".join(text for page in GUIDES for text in blocks(page, "sh"))
-    path = f"{REPOSITORY / '.venv' / 'bin'}:{os.environ['PATH']}"
+    secrets = {"LBANK_API_KEY": "key", "LBANK_SECRET": "secret"}
+    path = {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
     done = subprocess.run(
         ["sh", "-eux", "-c", script],
-        cwd=tmp_path, env=os.environ | {"PATH": path, "LBANK_API_KEY": "key", "LBANK_SECRET": "secret"}, capture_output=True, text=True, check=False,
+        cwd=tmp_path, env=os.environ | secrets | path, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
