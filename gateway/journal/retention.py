@@ -1,12 +1,14 @@
 """What may be deleted, and what becomes of sinks that still wait for it.
 
-Age deletes only what no enabled sink waits for. At the size limit the `overflow`
-of the sinks that are behind decides: `drop_oldest` loses the oldest events, each
-counted; `block` stops the sources until the sink has moved.
+Age deletes only what no enabled sink waits for. The size limit is one for events: what
+else the database holds (the book, dead letters, ids) has lives of its own. At the limit
+the `overflow` of the sinks that are behind decides: `drop_oldest` loses the oldest
+events, each counted; `block` stops the sources until the sink has moved.
 """
 
 from collections.abc import Sequence
 from itertools import takewhile
+from time import monotonic
 from typing import Final, cast
 
 import apsw
@@ -25,6 +27,9 @@ _RELIEF: Final = 0.95
 """A blocked journal goes on once it is this far below its limit, or the sources
 would be opened and closed with every batch."""
 _NS_PER_SECOND: Final = 1_000_000_000
+_LASTING_TABLES: Final = ("book", "dead_letters", "sealed_ids", "id_segments")
+_PATIENCE: Final = 20
+"""So many times the time that a measurement took passes before the next one."""
 
 
 class Retired(msgspec.Struct, frozen=True):
@@ -68,6 +73,7 @@ class Retirement:
     def __init__(self, settings: Retention, clock: Clock) -> None:
         self._settings: Final = settings
         self._clock: Final = clock
+        self._lasting: Final = _Lasting()
         self._blocked_by: tuple[str, ...] = ()
 
     def __call__(self, transaction: Transaction) -> Retired:
@@ -88,8 +94,11 @@ class Retirement:
     def _is_over(self, connection: apsw.Connection) -> bool:
         pages = cast("int", connection.pragma("page_count"))
         free = cast("int", connection.pragma("freelist_count"))
+        used = (pages - free) * PAGE_BYTES
         limit = self._settings.size * (_RELIEF if self._blocked_by else 1)
-        return (pages - free) * PAGE_BYTES > limit
+        # Only events are deleted for their size. Were the rest counted, a book that
+        # outgrew the limit would cost every event, and still not be enough.
+        return used > limit and used - self._lasting.bytes(connection) > limit
 
     def _aged_to(self, connection: apsw.Connection, ledger: Ledger) -> int:
         """The last seq of those at the front that are too old; not more than a step."""
@@ -99,6 +108,32 @@ class Retirement:
         )
         aged = takewhile(lambda row: cast("int", row[0]) < oldest_ns, rows)
         return ledger.first_seq - 1 + sum(1 for _ in aged)
+
+
+class _Lasting:
+    """How much of the database is not events.
+
+    To measure it takes a look at each of its pages, so no more than one part in
+    `_PATIENCE` of the time is spent on that.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = 0
+        self._again_at = float("-inf")
+
+    def bytes(self, connection: apsw.Connection) -> int:
+        """As last measured."""
+        began = monotonic()
+        if began >= self._again_at:
+            self._bytes = sum(_table_bytes(connection, name) for name in _LASTING_TABLES)
+            now = monotonic()
+            self._again_at = now + _PATIENCE * (now - began)
+        return self._bytes
+
+
+def _table_bytes(connection: apsw.Connection, name: str) -> int:
+    query = "SELECT pgsize FROM dbstat WHERE name = ? AND aggregate = TRUE"
+    return sum(cast("int", size) for (size,) in connection.execute(query, (name,)))
 
 
 def _give_up(

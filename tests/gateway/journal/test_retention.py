@@ -187,3 +187,16 @@ async def test_space_comes_back(tmp_path: Path, open_at: OpenAt):
         clock.set(DAY_LATER)
         await until(lambda: journal.first_seq == 6_001)
         await until(lambda: database.stat().st_size < 40 << 20)
+
+
+async def test_what_is_no_event_does_not_count(open_at: OpenAt, tmp_path: Path):
+    """A book that is larger than the limit costs no event that a sink waits for."""
+    async with open_at(tmp_path, keeping(size=200_000), **QUICK) as journal:
+        await meet(journal)
+        orders = [("a", "order", str(number), b"x" * 1000) for number in range(1000)]
+        await (await journal.append([fill_event(1)], orders)).wait()
+        await fill(journal, 2, 100)
+        await journal.read(0, 1)
+        await trio.sleep(0.1)  # several looks of the retention
+
+        assert [1, 100] == [journal.first_seq, journal.last_seq]
