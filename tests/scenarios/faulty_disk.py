@@ -26,7 +26,7 @@ def strace(trace: Path, calls: str, *options: str) -> tuple[str, ...]:
     ``-DD`` keeps strace out of the way: the pid and the exit are the command's own.
     """
     return (
-        "strace", "-DD", "-f", "--seccomp-bpf", "-qq", "-e", "signal=none", "-o", str(trace),
+        "strace", "-DD", "-f", "--seccomp-bpf", "-qq", "-o", str(trace),
         "-e", f"trace={calls}", *options, "--",
     )  # fmt: skip
 

@@ -37,6 +37,7 @@ async def test_a_jumping_clock_changes_stamps_only(
             "FAKETIME_TIMESTAMP_FILE": str(dial),
             "FAKETIME_NO_CACHE": "1",
             "DONT_FAKE_MONOTONIC": "1",
+            "NO_FAKE_STAT": "1",
         }
         await rig.daemon.start()
         await rig.wait_live()
