@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,7 +130,7 @@ def _prepare(wheel: Path) -> Path:
     for old in wheels.glob("exchange_event_gateway-*"):
         old.unlink()
     run(
-        REPOSITORY / ".venv/bin/pip", "download", "--quiet", "--python-version", PYTHON,
+        sys.executable, "-m", "pip", "download", "--quiet", "--python-version", PYTHON,
         "--only-binary=:all:", "--find-links", wheels, "--dest", wheels,
         "-c", REPOSITORY / "constraints.txt", f"{wheel}[top]",
     )  # fmt: skip
