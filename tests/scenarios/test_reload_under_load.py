@@ -14,8 +14,8 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 16, id="short"),
-    pytest.param(Form.CI, 100, id="ci", marks=pytest.mark.scenarios),
-    pytest.param(Form.SOAK, 500, id="soak", marks=pytest.mark.soak),
+    pytest.param(Form.CI, 100, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(1500)]),
+    pytest.param(Form.SOAK, 500, id="soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 RATE = 20.0
 CHANGED = "fmex-2"
@@ -102,7 +102,6 @@ class Editor:
 
 
 @pytest.mark.parametrize(("form", "reloads"), FORMS)
-@pytest.mark.timeout(0)
 async def test_reload_under_load(tmp_path: Path, results: Results, form: Form, reloads: int):
     """Whatever is reloaded, nothing is lost, and what did not change keeps its connections."""
     async with open_rig(tmp_path) as rig:

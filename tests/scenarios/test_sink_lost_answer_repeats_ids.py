@@ -13,14 +13,13 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 20, id="short"),
-    pytest.param(Form.CI, 1_000, id="ci", marks=pytest.mark.scenarios),
-    pytest.param(Form.SOAK, 10_000, id="soak", marks=pytest.mark.soak),
+    pytest.param(Form.CI, 1_000, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(1500)]),
+    pytest.param(Form.SOAK, 10_000, id="soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 BATCH = 20
 
 
 @pytest.mark.parametrize(("form", "times"), FORMS)
-@pytest.mark.timeout(0)
 async def test_sink_lost_answer_repeats_ids(
     tmp_path: Path, results: Results, form: Form, times: int
 ):

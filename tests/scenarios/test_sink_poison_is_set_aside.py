@@ -13,7 +13,9 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 1_000, id="short"),
-    pytest.param(Form.CI, 100_000, id="ci", marks=pytest.mark.scenarios),
+    pytest.param(
+        Form.CI, 100_000, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(1500)]
+    ),
 ]
 ONE_IN = 100
 WAYS = (400, 413, 422)
@@ -21,7 +23,6 @@ WAYS = (400, 413, 422)
 
 
 @pytest.mark.parametrize(("form", "events"), FORMS)
-@pytest.mark.timeout(0)
 async def test_sink_poison_is_set_aside(tmp_path: Path, results: Results, form: Form, events: int):
     """Exactly the refused events become dead letters, with the reason; a replay empties them."""
     async with open_desk() as desk, open_rig(tmp_path) as rig:

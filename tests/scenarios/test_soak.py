@@ -15,8 +15,10 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 8, 1.5, id="short"),
-    pytest.param(Form.CI, 120, 10, id="ci", marks=pytest.mark.scenarios),
-    pytest.param(Form.SOAK, 3600, 60, id="soak", marks=pytest.mark.soak),
+    pytest.param(
+        Form.CI, 120, 10, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(1500)]
+    ),
+    pytest.param(Form.SOAK, 3600, 60, id="soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 RATE = 45.0
 """Per second and account; a move makes three or four events, so 600 a second in all."""
@@ -25,7 +27,6 @@ WARM_SHARE = 0.25
 
 
 @pytest.mark.parametrize(("form", "seconds", "between"), FORMS)
-@pytest.mark.timeout(0)
 async def test_soak(tmp_path: Path, results: Results, form: Form, seconds: float, between: float):
     """Nothing is lost, and when all is quiet again nothing is held that was not held before."""
     rng = random.Random(seconds)

@@ -14,7 +14,9 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 12, 3, id="short"),
-    pytest.param(Form.CI, 200, 50, id="ci", marks=pytest.mark.scenarios),
+    pytest.param(
+        Form.CI, 200, 50, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(1500)]
+    ),
 ]
 EVENTS = 4000
 """Several MiB: more than a reader's socket and its outbox can hold."""
@@ -74,7 +76,6 @@ class Reader:
 
 
 @pytest.mark.parametrize(("form", "clients", "stopped"), FORMS)
-@pytest.mark.timeout(0)
 async def test_sse_readers(
     tmp_path: Path, results: Results, form: Form, clients: int, stopped: int
 ):
