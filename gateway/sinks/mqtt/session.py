@@ -1,0 +1,156 @@
+"""One session with a broker: connected, given a batch, waited for, thrown away after trouble.
+
+Everything here blocks and is called in a thread, one call at a time. The library's own
+thread reads and writes the socket and reports by callbacks; `stop` is what another thread
+sets to end a call.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+from paho.mqtt.client import Client, MQTTv5
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.contracts.sink import ACCEPTED, Item, Later, Refused, Verdict
+from gateway.errors import SinkUnavailable
+from gateway.sinks.mqtt.settings import DEFAULT_PORT, LEGAL_IN_LEVEL, MqttSettings
+from gateway.sinks.patterns import Pattern
+from gateway.sinks.peers import parse_peer, trust
+
+SEND_SHARE: Final = 0.8
+"""Share of the time limit in which a delivery ends by itself, saying why."""
+POLL_SECONDS: Final = 0.05
+"""How soon a cancelled call ends. Acknowledgements wake it at once."""
+KEEPALIVE_SECONDS: Final = 30
+AT_LEAST_ONCE: Final = 1
+MAX_IN_FLIGHT: Final = 65_535
+"""Messages sent and not yet acknowledged: the broker's own `receive maximum` is what counts."""
+ABOUT_THE_MESSAGE: Final = {0x90: "topic", 0x95: "too_large", 0x99: "payload"}
+"""Reason codes (MQTT 5, 2.4) that no repeat changes, and their word in the metric."""
+ABOUT_THE_USER: Final = frozenset({0x86, 0x87})
+
+
+class Session:
+    """Publishes batches; a connection is kept from one to the next while all goes well."""
+
+    def __init__(self, settings: MqttSettings, timeout_seconds: float) -> None:
+        self._settings = settings
+        self._timeout_seconds = timeout_seconds
+        self._topic = Pattern(settings.topic, LEGAL_IN_LEVEL)
+        self._client: Client | None = None
+        self._news = threading.Condition()
+        self._connected = False
+        self._ended: str | None = None
+        """Why the connection is no more."""
+        self._answers: dict[int, Verdict] = {}
+        """By message id."""
+
+    def send(self, items: Sequence[Item], stop: threading.Event) -> list[Verdict]:
+        """Publish all in order, and give a verdict for each. Raises `SinkUnavailable`."""
+        deadline = time.monotonic() + SEND_SHARE * self._timeout_seconds
+        found: list[Verdict] = []
+        try:
+            client = self.connect(deadline, stop)
+            self._answers.clear()
+            ids = [self._publish(client, item) for item in items]
+            self._wait(lambda: self._answers.keys() >= set(ids), deadline, stop)
+            late = Later(reason=self._ended or "not acknowledged in time")
+            found = [self._answers.get(message_id, late) for message_id in ids]
+            return found
+        finally:
+            if not found or any(isinstance(one, Later) for one in found):
+                self.close()
+
+    def connect(self, deadline: float, stop: threading.Event) -> Client:
+        """Connect and log in, unless that is done. Raises `SinkUnavailable`."""
+        if self._client is not None and self._ended is not None:
+            self.close()
+        if self._client is None:
+            self._connected, self._ended = False, None
+            self._client = self._make()
+            peer = parse_peer(self._settings.server, DEFAULT_PORT)
+            try:
+                self._client.connect(peer.host, peer.port, keepalive=KEEPALIVE_SECONDS)
+            except (OSError, ValueError) as error:
+                raise SinkUnavailable(f"{peer}: {error}") from None
+            self._client.loop_start()
+        if not self._wait(lambda: self._connected, deadline, stop):
+            raise SinkUnavailable(self._ended or "the broker does not answer")
+        return self._client
+
+    def close(self) -> None:
+        """Let the connection go; the next call makes another."""
+        client, self._client = self._client, None
+        if client is not None:
+            with suppress(OSError, ValueError):
+                client.disconnect()
+            client.loop_stop()
+
+    def _make(self) -> Client:
+        settings = self._settings
+        client = Client(CallbackAPIVersion.VERSION2, protocol=MQTTv5, reconnect_on_failure=False)
+        client.max_inflight_messages_set(MAX_IN_FLIGHT)
+        client.connect_timeout = max(0.1, SEND_SHARE * self._timeout_seconds)
+        if settings.username is not None:
+            password = None if settings.password is None else settings.password.read()
+            client.username_pw_set(settings.username, password)
+        if settings.tls:
+            client.tls_set_context(trust(settings.ca_file))
+        client.on_connect = self._on_connect
+        client.on_publish = self._on_publish
+        client.on_disconnect = self._on_disconnect
+        return client
+
+    def _publish(self, client: Client, item: Item) -> int:
+        topic = self._topic.name_for(item.record)
+        # Without our lock: the library calls back while it holds locks that this call takes.
+        info = client.publish(topic, item.body, AT_LEAST_ONCE, retain=self._settings.retain)
+        if info.rc not in {MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN}:
+            self._answers[info.mid] = Later(reason=info.rc.name)
+        return info.mid
+
+    def _wait(self, is_true: Any, deadline: float, stop: threading.Event) -> bool:
+        with self._news:
+            while not is_true():
+                if self._ended is not None or stop.is_set() or time.monotonic() >= deadline:
+                    return False
+                self._news.wait(POLL_SECONDS)
+        return True
+
+    def _on_connect(self, _client: Client, _data: Any, _flags: Any, code: Any, _: Any) -> None:
+        with self._news:
+            if code.is_failure:
+                self._ended = describe(code)
+            else:
+                self._connected = True
+            self._news.notify_all()
+
+    def _on_publish(self, _client: Client, _data: Any, mid: int, code: Any, _: Any) -> None:
+        with self._news:
+            self._answers[mid] = _verdict(code)
+            self._news.notify_all()
+
+    def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, code: Any, _: Any) -> None:
+        with self._news:
+            self._ended = self._ended or f"the connection ended: {code}"
+            self._news.notify_all()
+
+
+def _verdict(code: ReasonCode) -> Verdict:
+    if not code.is_failure:
+        return ACCEPTED
+    word = ABOUT_THE_MESSAGE.get(code.value)
+    if word is not None:
+        return Refused(reason=word, excerpt=describe(code))
+    return Later(reason=describe(code))
+
+
+def describe(code: ReasonCode) -> str:
+    """What the broker says, and what to do about it."""
+    if code.value in ABOUT_THE_USER:
+        return f"{code} (look at `username` and `password`, and at what that user may publish)"
+    return str(code)

@@ -1,0 +1,93 @@
+"""What is special to the mqtt sink: topics, retained events, its troubles."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+
+from gateway.clock import WALL_CLOCK
+from gateway.contracts.sink import SinkContext, SinkOptions
+from gateway.contracts.values import Seconds, Secret
+from gateway.delivery.policy import Result
+from gateway.sinks.mqtt import MqttSettings, open_mqtt, probe_mqtt
+from gateway.telemetry.redaction import Redactor
+from tests.contracts.sink_suite import deliver, deliver_all, fills
+from tests.doubles.servers.mosquitto import Subscriber, open_mosquitto
+
+
+def context(timeout: float = 5) -> SinkContext:
+    """What the house hands over."""
+    return SinkContext(
+        name="home",
+        state_dir=Path("/nonexistent"),
+        options=SinkOptions(type="mqtt", timeout=Seconds(timeout)),
+        clock=WALL_CLOCK,
+        redactor=Redactor(),
+    )
+
+
+@asynccontextmanager
+async def sink_to(server: str, **settings: Any) -> AsyncIterator[Any]:
+    """The sink in front of it."""
+    async with open_mqtt(MqttSettings(server=server, **settings), context()) as sink:
+        yield sink
+
+
+async def test_a_message(tmp_path: Path):
+    """An event goes to the topic of its account, kind and symbol, and is retained on request."""
+    items = fills(2)
+    async with open_mosquitto(tmp_path) as (broker, subscriber):
+        async with sink_to(broker.address, retain=True) as sink:
+            await deliver_all(sink, items)
+        heard = await subscriber.catch_up()
+        late = await trio.to_thread.run_sync(Subscriber, broker.port)
+        kept = await late.catch_up()
+        late.close()
+
+    assert ["gateway/lbank-main/fill/ETH-BTC"] * 2 == [one.topic for one in heard]
+    assert [item.body for item in items] == [one.payload for one in heard]
+    assert [items[1].body] == [one.payload for one in kept]
+
+
+async def test_a_killed_broker(tmp_path: Path):
+    """A broker that is gone is waited for, and delivered to when it is back."""
+    async with open_mosquitto(tmp_path) as (broker, subscriber):
+        async with sink_to(broker.address) as sink:
+            await deliver_all(sink, fills(1))
+            broker.kill()
+            answers = [await deliver(sink, fills(1, first=2)) for _ in range(2)]
+            await broker.start()
+            await deliver_all(sink, fills(1, first=2))
+        subscriber.close()
+
+    assert {Result.LATER} == {answer.result for answer in answers}
+    assert "Connection refused" in str(answers[1].trouble)
+
+
+async def test_the_probe(tmp_path: Path):
+    """`check --connect` logs in, and tells that nobody listens."""
+    async with open_mosquitto(tmp_path) as (broker, _):
+        [good] = await probe_mqtt(MqttSettings(server=broker.address), context())
+    [gone] = await probe_mqtt(MqttSettings(server="127.0.0.1:1"), context())
+
+    assert [True, False] == [good.ok, gone.ok]
+    assert "127.0.0.1:1" in gone.detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "key"),
+    [
+        ({"server": "mqtt://localhost"}, "server"),
+        ({"topic": "gateway/#"}, "topic"),
+        ({"topic": "gateway/{pair}"}, "topic"),
+        ({"password": Secret.of("x")}, "username"),
+    ],
+)
+def test_mistakes(settings: dict[str, Any], key: str):
+    """Options that cannot work are found before the start."""
+    found = MqttSettings(**({"server": "localhost"} | settings)).problems()
+
+    assert [key] == [where for where, _ in found]
