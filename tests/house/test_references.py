@@ -23,6 +23,7 @@ OUR_SINKS = (
     "console",
     "jsonl",
     "kafka",
+    "mqtt",
     "nats",
     "notify",
     "parquet",
