@@ -22,7 +22,7 @@ _MAX_BODY_BYTES: Final = 2 * 1024
 """Enough of a refusal to show a person what the server said."""
 _BODY_SECONDS: Final = 1.0
 """How long to wait for the rest of a refusal; the status alone is worth raising."""
-_CLOSE_OPCODE: Final = 0x88
+CLOSE_OPCODE: Final = 0x88
 """First byte of a close frame that stands alone (RFC 6455, 5.2)."""
 
 
@@ -45,7 +45,7 @@ class UpgradeGuard(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write, noting a close frame on its way out."""
-        if data[0] == _CLOSE_OPCODE:
+        if data[0] == CLOSE_OPCODE:
             self.close_code_sent = _close_code(data)
         try:
             await self._stream.send_all(data)

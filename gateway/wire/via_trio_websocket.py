@@ -23,7 +23,7 @@ from gateway.wire.messages import (
     lost_without_close,
 )
 from gateway.wire.onefailure import open_single_failure_nursery
-from gateway.wire.upgrade import STAGE, UpgradeGuard, invalid_handshake
+from gateway.wire.upgrade import CLOSE_OPCODE, STAGE, UpgradeGuard, invalid_handshake
 
 _AHEAD_MESSAGES: Final = 32
 """While so many wait to be taken nothing more is read: large ones cost memory."""
@@ -84,6 +84,8 @@ class PacedStream(UpgradeGuard):
         super().__init__(stream)
         self.untaken: Callable[[], int] = lambda: 0
         """How many messages stand in the queue."""
+        self.before_close: Callable[[], None] = lambda: None
+        """Called before a close frame is written."""
         self._reader_waits = False
         self._reader_came = trio.lowlevel.ParkingLot()
         self._taken = trio.lowlevel.ParkingLot()
@@ -97,6 +99,16 @@ class PacedStream(UpgradeGuard):
         data = await super().receive_some(max_bytes)
         self._reader_waits = False
         return data
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        """Write; before a close frame, have what is in the queue saved.
+
+        After a message beyond the size limit the library says goodbye and throws away
+        the good ones before it.
+        """
+        if data[0] == CLOSE_OPCODE:
+            self.before_close()
+        await super().send_all(data)
 
     async def wait_reader(self) -> None:
         """Wait until all that was read is in the queue.
@@ -121,22 +133,35 @@ class TrioWebSocket:
         self._fault: CloseCode | None = None
         channel = connection._recv_channel  # noqa: SLF001  (no public way to take without waiting)
         self._channel = channel
+        self._saved: list[str | bytes] = []
+        """Taken from the queue before the library could drop them."""
         guard.untaken = lambda: channel.statistics().current_buffer_used
+        guard.before_close = self._save
 
     async def receive(self) -> Received:
         """Wait for a message, then take all that were read with it."""
-        try:
-            frames = [await self._connection.get_message()]
-        except ConnectionClosed:
-            raise self.loss() from None
+        frames: list[str | bytes] = []
+        if not self._saved:
+            try:
+                frames.append(await self._connection.get_message())
+            except ConnectionClosed:
+                if not self._saved:
+                    raise self.loss() from None
         received_ns = WALL_CLOCK.now_ns()
-        await self._guard.wait_reader()
+        if frames:
+            await self._guard.wait_reader()
+        self._save()
+        frames += self._saved
+        self._saved = []
+        self._guard.tell_taken()
+        return Received(frames, received_ns)
+
+    def _save(self) -> None:
         try:
             while True:
-                frames.append(self._channel.receive_nowait())
+                self._saved.append(self._channel.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
-            self._guard.tell_taken()
-            return Received(frames, received_ns)
+            return
 
     async def send(self, text: str) -> None:
         """Send a text frame."""

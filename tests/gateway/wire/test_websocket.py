@@ -237,6 +237,19 @@ async def test_a_fault_of_the_server_is_named_and_answered_by_its_code(
     assert codes == [code]
 
 
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_frames_that_came_together_with_a_fault_are_kept(transport: Transport, fault: str):
+    """Good frames in the same read as a fault are handed over before the loss is told."""
+    data, reason, _ = FAULTS[fault]
+    good = [f"good {number}" for number in range(50)]
+    together = b"".join(frame(TEXT, text.encode()) for text in good) + data
+
+    async with loopback.serve(send(together)) as port:
+        frames, lost = await receive_until_lost(port, transport)
+    assert frames == good
+    assert lost.reason is reason
+
+
 async def test_a_message_of_just_the_limit_passes(transport: Transport):
     """The limit itself is still allowed."""
     async with (
