@@ -17,7 +17,7 @@ from gateway.contracts.told import KnownOrder, Mark, Reconciled, ToldFill, ToldO
 from gateway.events import identity
 from gateway.events.identity import Facts
 from gateway.events.model import Fill, Kind, OrderStatus, Origin
-from gateway.events.numbers import compare, subtract
+from gateway.events.numbers import compare, same, subtract
 from gateway.events.times import Timestamp, to_nanoseconds
 
 Reconcile = Callable[[KnownOrder | None, ToldOrder], Reconciled]
@@ -74,6 +74,10 @@ class Orders:
             news.stale += 1
         elif known is not None and self._is_repeat(known, told, facts_id):
             news.duplicate += 1
+        elif known is not None and heard.as_of_ns is not None and not _moved(known, told):
+            # REST repeats what is known, in other words than the push had.
+            news.duplicate += 1
+            self._learn(known, told, news)
         else:
             self._new_state(told, heard, news, facts=facts, facts_id=facts_id)
         if told.trade is not None:
@@ -90,6 +94,18 @@ class Orders:
             return True
         counted_by_trade = told.order.filled_quantity is None and told.trade is not None
         return counted_by_trade and facts_id in known.ids_here
+
+    def _learn(self, known: KnownOrder, told: ToldOrder, news: News) -> None:
+        """Take over what a repeat tells beyond the known state; that alone is no event."""
+        completed = msgspec.structs.replace(
+            self._reconcile(known, told).order,
+            venue_status=known.order.venue_status,
+            updated_time=known.order.updated_time or told.order.updated_time,
+        )
+        if completed != known.order:
+            order_id = told.order.order_id
+            self.known[order_id] = msgspec.structs.replace(known, order=completed)
+            self._scribe.change(news, Section.ORDER, order_id, self.known[order_id])
 
     def _new_state(
         self, told: ToldOrder, heard: Heard, news: News, *, facts: Facts, facts_id: str
@@ -251,6 +267,8 @@ def _completed(fill: Fill, known: KnownOrder) -> Fill:
 def _moved(known: KnownOrder, told: ToldOrder) -> bool:
     old, new = known.order, told.order
     if new.status is not old.status:
+        return True
+    if not same(new.trigger_price, old.trigger_price):
         return True
     if new.filled_quantity is None or old.filled_quantity is None:
         return False

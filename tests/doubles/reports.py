@@ -19,7 +19,7 @@ from gateway.contracts.told import (
     ToldPosition,
 )
 from gateway.events.model import Balance, Fill, Order, OrderStatus, Position, PositionSide, Side
-from gateway.events.numbers import compare, plain, subtract
+from gateway.events.numbers import add, compare, plain, subtract
 from gateway.events.times import Timestamp, from_milliseconds
 
 T0_MS = 1_600_000_000_000
@@ -149,9 +149,10 @@ def reconcile_with_trades(known: KnownOrder | None, told: ToldOrder) -> Reconcil
         and compare(subtract(filled, before), traded) != 0
         and known is not None
     )
-    return Reconciled(
-        order=_complete(known, told.order), mark=ZERO_MARK, trades_missing=bool(jumped)
-    )
+    completed = _complete(known, told.order)
+    if filled is None and before is not None:
+        completed = msgspec.structs.replace(completed, filled_quantity=add(before, traded))
+    return Reconciled(order=completed, mark=ZERO_MARK, trades_missing=bool(jumped))
 
 
 def _complete(known: KnownOrder | None, told: Order) -> Order:

@@ -302,6 +302,18 @@ def test_an_answer_older_than_a_push_changes_nothing():
     assert summary(ledger.read(order(status="new", time=1), sent=2500)) == ["order new 0"]
 
 
+def test_rest_repeats_a_state_that_a_push_told_in_other_words():
+    """A push without cumulative quantity and the same state by REST are one; the rest is learnt."""
+    ledger = Ledger(reports.reconcile_with_trades)
+    ledger.push(order(time=1, side=None, quantity=None))
+    ledger.push(order(status="partially_filled", filled=None, time=2, trade=fill(), side=None))
+
+    repeat = ledger.read(order(status="partially_filled", filled="1", time=2), sent=2000)
+
+    assert (summary(repeat), repeat.duplicate) == ([], 1)
+    assert ledger.book.orders.known["o1"].order.side == "buy"
+
+
 def test_a_clock_that_was_set_back_does_not_silence_rest():
     """A state stamped in the future is not newer than an answer that is read now."""
     ledger = Ledger()
