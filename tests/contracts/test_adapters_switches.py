@@ -99,11 +99,7 @@ async def play(rig: VirtualRig, venue: str) -> None:
 
     rig.judge().assert_kept()
     assert simulator.connections_met >= 3
-    opened = rig.streams(name, "gap_opened")
-    complete = [each for each in rig.streams(name, "gap_closed") if each["complete"]]
-    assert [each["since"] for each in opened] == [each["since"] for each in complete], rig.streams(
-        name
-    )
+    assert all(each["complete"] for each in rig.streams(name, "gap_closed")), rig.streams(name)
     # A forgotten subscription is found by REST, or by the silence where pings go unanswered.
     assert "connection_lost" in rig.reasons(name)
     assert {"check_disagreed", "heartbeat_missed"} & set(rig.reasons(name))

@@ -30,7 +30,7 @@ FAULTS = [
 
 
 @pytest.mark.parametrize(("venue", "step", "switches"), FAULTS)
-@pytest.mark.parametrize("connections", [1, 2])
+@pytest.mark.parametrize("connections", [1, pytest.param(2, marks=pytest.mark.scenarios)])
 async def test_dead_subscription_is_noticed(
     tmp_path: Path,
     autojump_clock: trio.testing.MockClock,
