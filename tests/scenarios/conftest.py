@@ -17,10 +17,12 @@ def results(request: pytest.FixtureRequest) -> Results:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
-    item: pytest.Item,
+    item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Keep the outcome of each scenario for the table."""
     report = yield
+    if call.excinfo is not None and call.excinfo.errisinstance(KeyboardInterrupt):
+        return report  # ended by a person: that tells nothing
     if report.when == "call" or (report.when == "setup" and not report.passed):
         noted = item.stash.get(_RESULTS, Results())
         keep(item.nodeid, report.outcome, _reason(report), noted.notes)
