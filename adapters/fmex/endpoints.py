@@ -35,8 +35,9 @@ MATCHES_PATH: Final = "/v3/contracts/orders/{order_id}/matches"
 
 PING_SECONDS: Final = 15.0
 """[docs] Recommended; 10 to 20 s allowed."""
-SILENCE_SECONDS: Final = 30.0
-"""[own] Two pings without a frame of any kind: the connection is dead."""
+SILENCE_SECONDS: Final = 25.0
+"""[own] A ping unanswered for 10 s, and no other frame: the connection is dead.
+With what follows from it a dead connection is declared within 30 s."""
 CONFIRM_SECONDS: Final = 10.0
 """[own] How long the `topics` answers to our subscriptions may take."""
 TOPICS_PER_COMMAND: Final = 20

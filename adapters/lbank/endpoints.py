@@ -54,8 +54,9 @@ KEY_FRESH_SECONDS: Final = 5.0
 PING_SECONDS: Final = 10.0
 """[field] How often we ping. The server closes after a minute without an answer [docs]."""
 
-SILENCE_SECONDS: Final = 30.0
-"""[ours] Without any frame for so long the socket is dead: three of our pings unanswered."""
+SILENCE_SECONDS: Final = 25.0
+"""[ours] Without any frame for so long the socket is dead: two of our pings unanswered.
+With what follows from it a dead socket is declared within 30 s."""
 
 REFUSAL_SECONDS: Final = 2.0
 """[field] Subscribing is not acknowledged; a refusal comes within this time."""
