@@ -21,6 +21,8 @@ from gateway.sinks.peers import parse_peer
 SEND_SHARE: Final = 0.8
 """Share of the time limit after which librdkafka gives a message up, so that the delivery
 ends by saying why and not by being cut."""
+PROBE_SECONDS: Final = 5.0
+"""How long `check --connect` waits for a broker."""
 POLL_SECONDS: Final = 0.05
 """How soon a cancelled call ends. Acknowledgements wake it at once."""
 ABOUT_THE_MESSAGE: Final = {
@@ -73,7 +75,7 @@ class Sender:
         """Log in, and tell how many brokers there are. Raises `SinkUnavailable`."""
         try:
             producer = Producer(self._options(), logger=_SILENT)
-            return len(producer.list_topics(timeout=SEND_SHARE * self._timeout_seconds).brokers)
+            return len(producer.list_topics(timeout=PROBE_SECONDS).brokers)
         except KafkaException as error:
             cause = self._trouble or error.args[0]
             raise SinkUnavailable(describe(cause)) from None

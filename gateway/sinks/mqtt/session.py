@@ -76,7 +76,7 @@ class Session:
             try:
                 self._client.connect(peer.host, peer.port, keepalive=KEEPALIVE_SECONDS)
             except (OSError, ValueError) as error:
-                raise SinkUnavailable(f"{peer}: {error}") from None
+                raise SinkUnavailable(f"cannot connect: {error}") from None
             self._client.loop_start()
         if not self._wait(lambda: self._connected, deadline, stop):
             raise SinkUnavailable(self._ended or "the broker does not answer")

@@ -34,7 +34,6 @@ def connect(settings: PostgresSettings, timeout_seconds: float) -> Connection:
         dbname=settings.database,
         user=settings.username,
         password=None if settings.password is None else settings.password.read(),
-        passfile=os.devnull,
         **_trust(settings),
         target_session_attrs="read-write",
         client_encoding="UTF8",
