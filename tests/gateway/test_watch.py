@@ -4,6 +4,7 @@ import time
 
 import pytest
 import trio
+import trio.testing
 
 from gateway import watch
 from gateway.telemetry.metrics import Metrics
@@ -14,7 +15,7 @@ async def test_a_blocked_loop_leaves_its_stacks(capfd: pytest.CaptureFixture[str
     before = watch.LOOP_STALLED.count
     async with watch.open_watch(Metrics(), stall_seconds=2):
         with trio.fail_after(60):
-            await trio.lowlevel.checkpoint()
+            await trio.testing.wait_all_tasks_blocked()
             time.sleep(4)  # noqa: ASYNC251 # blocking is what is tested
             while watch.LOOP_STALLED.count == before:  # noqa: ASYNC110 # nothing announces it
                 await trio.sleep(0.05)
