@@ -192,6 +192,7 @@ class Journal:
         dead: Sequence[DeadLetter] = (),
     ) -> SinkPosition:
         """Move a sink over everything up to `to_seq`; on disk when this returns."""
+        # Ahead of what waits: else a burst slows every sink to one batch per queueful.
         return await self._ask(
             partial(
                 commands.advance,
@@ -201,7 +202,8 @@ class Journal:
                 filtered=filtered,
                 dropped=dropped,
                 dead=dead,
-            )
+            ),
+            ahead=True,
         )
 
     async def release_sink(self, name: str) -> None:
@@ -287,17 +289,17 @@ class Journal:
 
     # --- between the loop and the threads ----------------------------------------
 
-    def _put(self, job: Job, reply: Reply[Any]) -> None:
+    def _put(self, job: Job, reply: Reply[Any], *, ahead: bool = False) -> None:
         if self.failure is not None:
             raise self.failure
         self._room.add(job.events, job.bytes)
         self._replies[job] = reply
         self._meters.queue_events.set(self._room.events)
-        self._writer.put(job)
+        self._writer.put(job, ahead=ahead)
 
-    async def _ask(self, command: Callable[[Transaction], T]) -> T:
+    async def _ask(self, command: Callable[[Transaction], T], *, ahead: bool = False) -> T:
         reply: Reply[T] = Reply()
-        self._put(Job(command), reply)
+        self._put(Job(command), reply, ahead=ahead)
         return await reply.wait()
 
     async def _on_disk(self, read: Callable[[JournalReader], T]) -> T:

@@ -15,12 +15,14 @@ again, since after a failed fsync nobody knows what is on disk.
 import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
 from gateway.errors import JournalBlocked, JournalError, JournalFailed
+from gateway.journal import commands
 from gateway.journal.reserve import Reserve
 from gateway.journal.retention import Retired, Retirement
 from gateway.journal.settings import Limits
@@ -33,6 +35,10 @@ class Job(msgspec.Struct, frozen=True, eq=False):
     request: Request
     events: int = 0
     bytes: int = 0
+
+
+_LOOK_AHEAD: Final = Job(commands.pass_by)
+"""Wakes the thread for what was put ahead; never part of a group."""
 
 
 class GroupWritten(msgspec.Struct, frozen=True):
@@ -80,6 +86,7 @@ class Writer:
         self._limits: Final = limits
         self._announce: Final = announce
         self._queue: Final[queue.SimpleQueue[Job | None]] = queue.SimpleQueue()
+        self._ahead: Final[deque[Job]] = deque()
         self._stopping: Final = threading.Event()
         self._drained = False
         self._full = False
@@ -91,9 +98,13 @@ class Writer:
         """Begin. A daemon thread: a disk that never answers must not keep the process."""
         threading.Thread(target=self._run, name="journal-writer", daemon=True).start()
 
-    def put(self, job: Job) -> None:
-        """Hand over a request; never blocks."""
-        self._queue.put(job)
+    def put(self, job: Job, *, ahead: bool = False) -> None:
+        """Hand over a request; never blocks. `ahead`: it need not wait for those before it."""
+        if ahead:
+            self._ahead.append(job)
+            self._queue.put(_LOOK_AHEAD)
+        else:
+            self._queue.put(job)
 
     def stop(self) -> None:
         """Write what was put so far, then end."""
@@ -127,7 +138,7 @@ class Writer:
 
     def _take(self, *, patient: bool) -> list[Job]:
         """What waits, up to a group's bounds; nothing when there is none."""
-        group: list[Job] = []
+        group = self._take_ahead()
         events = size = 0
         try:
             while events < self._limits.group_events and size < self._limits.group_bytes:
@@ -136,12 +147,18 @@ class Writer:
                 if job is None:
                     self._drained = True
                     break
+                if job is _LOOK_AHEAD:
+                    group += self._take_ahead()
+                    continue
                 group.append(job)
                 events += job.events
                 size += job.bytes
         except queue.Empty:
             pass
         return group
+
+    def _take_ahead(self) -> list[Job]:
+        return [self._ahead.popleft() for _ in range(len(self._ahead))]
 
     def _write(self, group: Sequence[Job]) -> None:
         requests = [job.request for job in group]
