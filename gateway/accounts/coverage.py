@@ -131,6 +131,11 @@ class Coverage:
             changes=[self._gap_row()],
         )
 
+    def extend(self, until_ns: int) -> None:
+        """Let the open gap end later: its reading found what came after."""
+        assert self.gap is not None
+        self._set_gap(msgspec.structs.replace(self.gap, until_ns=until_ns))
+
     def close_gap(
         self, reason: StreamReason, *, complete: bool, recovered: int, detail: str | None
     ) -> None:

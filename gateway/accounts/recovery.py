@@ -175,12 +175,14 @@ class Recovery:
         if account.coverage.gap is None:
             return
         if result is not None:
-            await self._close_gap(reading, result, since_ns)
+            await self._close_gap(reading, result, since_ns, began_ns)
             account.coverage.agree(began_ns)
         elif not gap.given_up and trio.current_time() - self._gap_met_at > GIVE_UP_SECONDS:
             await self._give_up()
 
-    async def _close_gap(self, reading: Reading, result: RecoveryResult, since_ns: int) -> None:
+    async def _close_gap(
+        self, reading: Reading, result: RecoveryResult, since_ns: int, began_ns: int
+    ) -> None:
         account = self._account
         recovered = await self._recovered()
         doubts = [result.detail] if result.detail else []
@@ -193,6 +195,10 @@ class Recovery:
             return
         if self._is_older(recovered, gap.since_ns):
             account.coverage.date_back(since_ns, "REST told what pushes had not, before the gap")
+            gap = account.coverage.gap or gap
+        if gap.until_ns is not None and self._is_later(recovered, gap.until_ns):
+            # Pushes went on being lost while REST could not be read.
+            account.coverage.extend(max(gap.until_ns, began_ns))
             gap = account.coverage.gap or gap
         until_ns = gap.until_ns or account.clock.now_ns()
         account.cells.gap_seconds.inc(max(0, until_ns - gap.since_ns) / 1e9)
@@ -329,6 +335,11 @@ class Recovery:
         """Whether a find happened before the gap, beyond what clocks and rounding explain."""
         bound_ns = (self._account.venue_ns(gap_since_ns) or gap_since_ns) - SLACK_NS
         return any(at is not None and to_nanoseconds(at) < bound_ns for at in recovered)
+
+    def _is_later(self, recovered: Iterable[Timestamp | None], gap_until_ns: int) -> bool:
+        """Whether a find happened after the gap's end, beyond what clocks and rounding explain."""
+        bound_ns = (self._account.venue_ns(gap_until_ns) or gap_until_ns) + SLACK_NS
+        return any(at is not None and to_nanoseconds(at) > bound_ns for at in recovered)
 
     def _last_agreement_ns(self) -> int:
         """The last reading that agreed: all that is certain when a subscription is in doubt.
