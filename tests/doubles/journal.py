@@ -1,4 +1,4 @@
-# ruff: noqa: A002, D102 - names and meanings are documented where the journal is real
+# ruff: noqa: A002 - names and meanings are documented where the journal is real
 """An in-memory journal inside the loop: the same interface, no files and no threads.
 
 For tests in virtual time, which do not wait for threads. It passes the same

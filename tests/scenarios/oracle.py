@@ -258,4 +258,5 @@ def _at(milliseconds: int) -> datetime:
 
 
 def time_of(text: str) -> datetime:
+    """The instant that a timestamp of an event names."""
     return datetime.fromisoformat(text)
