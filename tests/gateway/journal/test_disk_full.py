@@ -49,12 +49,17 @@ def eat_space(disk: Path, leave_bytes: int = 0) -> Path:
 
 
 async def fill_until_blocked(journal: Journal, number: int) -> list[Ticket]:
-    """Append like a source that does not look, until the journal says stop."""
+    """Append like a source that does not look: more than fits, less than the whole disk.
+
+    On a busy machine the loop outruns the writer; without a bound it would queue more
+    than the disk could ever take.
+    """
     tickets = []
     with trio.fail_after(60):
-        while not journal.blocked:
+        while not journal.blocked and len(tickets) < 1_500:
             event = fill_event(number + len(tickets), raw="x" * 2_000)
             tickets.append(await journal.append([event]))
+        await journal.wait_blocked()
     return tickets
 
 
