@@ -69,16 +69,20 @@ class Coverage:
         self.life_ns = at_ns
 
     def came_up(self, connection: int) -> bool:
-        """A connection is live. True when it is the first: recovery can begin."""
+        """A connection is live: what was missed before can be read. True when it is the first.
+
+        A gap that was opened in doubt of the connections that stood ends here too.
+        """
         now_ns = self._clock.now_ns()
         first = not self._live
         self._live.add(connection)
         self._promised = True
         self.prove(now_ns)
-        if first:
+        awaited = self.gap is not None and self.gap.until_ns is None
+        if first or awaited:
             self.say(StreamStatus.LIVE, StreamReason.SUBSCRIBED)
-            if self.gap is not None:
-                self._set_gap(msgspec.structs.replace(self.gap, until_ns=now_ns))
+        if self.gap is not None and (first or awaited):
+            self._set_gap(msgspec.structs.replace(self.gap, until_ns=now_ns))
         return first
 
     def went_down(self, connection: int, reason: StreamReason, detail: str) -> bool:
@@ -92,14 +96,20 @@ class Coverage:
         return True
 
     def open_gap(
-        self, reason: StreamReason, detail: str | None = None, *, since_ns: int | None = None
+        self,
+        reason: StreamReason,
+        detail: str | None = None,
+        *,
+        since_ns: int | None = None,
+        in_doubt: bool = False,
     ) -> None:
         """Declare that pushes may be missed from `since_ns` (default: the last proof of life).
 
         An open gap stays as it is but for its end: what it will be closed with must
-        reach up to the next live stream.
+        reach up to the next live stream. `in_doubt` says that those which stand now
+        cannot be trusted: it lasts until another is live.
         """
-        until_ns = self._clock.now_ns() if self._live else None
+        until_ns = self._clock.now_ns() if self._live and not in_doubt else None
         if self.gap is not None and not self.gap.given_up:
             self._set_gap(msgspec.structs.replace(self.gap, until_ns=until_ns))
             return

@@ -128,7 +128,11 @@ class Recovery:
     async def _work(self) -> None:
         account = self._account
         wake = account.work_waiting
-        if account.coverage.gap is not None:
+        gap = account.coverage.gap
+        if gap is not None and gap.until_ns is None:
+            # The streams that stand are in doubt: subscribe first, then read.
+            await wake.wait()
+        elif gap is not None:
             await self._read_gap()
         elif not account.coverage.begun:
             await self._read_snapshot()
@@ -271,6 +275,7 @@ class Recovery:
             StreamReason.CHECK_DISAGREED,
             f"REST tells {len(missing)} things that no push told",
             since_ns=self._last_agreement_ns(),
+            in_doubt=True,
         )
         happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.CHECK_DISAGREED)
         account.on_doubt(StreamReason.CHECK_DISAGREED)

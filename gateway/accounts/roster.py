@@ -184,6 +184,7 @@ class Roster:
                 f"the gateway did not run for {seconds:.0f} s",
                 # What was read from the socket since it ran again proves nothing about then.
                 since_ns=min(coverage.life_ns, began_ns),
+                in_doubt=True,
             )
             running.supervisor.replace_all(StreamReason.PROCESS_PAUSED)
 

@@ -214,6 +214,21 @@ def test_a_gap_on_a_live_socket_ends_now():
     assert scene.told[-1].since == stamp(100)
 
 
+def test_a_gap_in_doubt_of_live_connections_lasts_until_another_is_live():
+    """The dead subscription goes on missing pushes until its successor is subscribed."""
+    scene = live_scene()
+    scene.at(300).open_gap(
+        StreamReason.CHECK_DISAGREED, since_ns=START + 100 * SECOND, in_doubt=True
+    )
+    assert scene.coverage.gap is not None
+    assert scene.coverage.gap.until_ns is None
+
+    scene.at(302).came_up(2)
+
+    assert scene.words()[-1] == "live subscribed"
+    assert scene.coverage.gap.until_ns == START + 302 * SECOND
+
+
 def test_every_stream_event_has_an_id_of_its_own():
     """The persisted counter keeps ids apart across restarts, even with equal bounds."""
     scene = live_scene()

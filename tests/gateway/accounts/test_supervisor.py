@@ -165,6 +165,7 @@ async def test_a_check_that_disagrees_declares_and_heals(
         assert household.said() == [
             "live subscribed",
             "gap_opened check_disagreed",
+            "live subscribed",
             "gap_closed recovered",
         ]
         assert "order recovery" in household.kinds()
