@@ -9,7 +9,7 @@ JOBS   ?= 2
 # A test whose package is missing says so and is skipped; as root on Debian none is.
 DEBIAN_FOR_TESTS := strace chromium prometheus faketime redis-server postgresql nats-server mosquitto systemd-container debootstrap
 
-.PHONY: help demo test check format scenarios soak bench install-service clean
+.PHONY: help demo test check format scenarios pending soak bench install-service clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ demo: $(VENV)/.installed ## Two simulated venues and the gateway on them, on loo
 	$(BIN)/gateway demo $(DEMO)
 
 test: $(VENV)/.test-ready ## All tests in their short form (under 10 minutes)
-	$(BIN)/python -m pytest -n $(JOBS) -m "not scenarios and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) -m "not scenarios and not soak and not pending" $(ARGS)
 
 check: $(VENV)/.check-ready ## Format, lint, types, import floors
 	$(BIN)/ruff format --check .
@@ -31,7 +31,10 @@ format: $(VENV)/.check-ready ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 
 scenarios: $(VENV)/.test-ready ## The whole daemon under faults, CI figures (under 35 minutes)
-	$(BIN)/python -m pytest -m scenarios $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m scenarios $(ARGS)
+
+pending: $(VENV)/.test-ready ## Figures that have yet to pass before they join `scenarios`
+	$(BIN)/python -m pytest -m pending $(ARGS)
 
 soak: $(VENV)/.test-ready ## The long forms; hours
 	$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)

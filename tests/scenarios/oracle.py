@@ -18,6 +18,9 @@ from gateway.simulator import Fact, FactKind, Fate, Truth
 Delivered = dict[str, Any]
 """One delivered event, as JSON."""
 
+SOON = timedelta(seconds=10)
+"""How soon the next push about something makes a lost one good. Longer is a silence."""
+
 EDGE = timedelta(seconds=2)
 """How far a declared bound may lie from the first fact that was lost behind it."""
 
@@ -202,14 +205,24 @@ class _Account:
                 self._note("missing", f"{word} {key} is {true}, told {held.get(key)}")
 
     def _judge_gaps(self) -> None:
-        """Every push that was taken away lies in a declared gap, and none is left open."""
+        """Every push that was taken away lies in a declared gap, and none is left open.
+
+        A lost push is made good, and needs no gap, where the next one of the same order,
+        asset or contract came through soon: states in between are not promised, and the
+        fills between the two are judged by themselves (`missing`).
+        """
         gaps = self._declared()
         carried = _carried(self.truth)
-        for fact in self.facts:
-            if fact.number in carried or not fact.streamed:
+        next_heard: dict[tuple[str, str], datetime] = {}
+        for fact in reversed(self.facts):
+            at, subject = _at(fact.time_ms), _subject(fact)
+            if not fact.streamed:
                 continue
-            at = _at(fact.time_ms)
-            if not any(since - EDGE <= at <= until + EDGE for since, until in gaps):
+            if fact.number in carried:
+                next_heard[subject] = at
+            elif subject in next_heard and next_heard[subject] - at <= SOON:
+                continue
+            elif not any(since - EDGE <= at <= until + EDGE for since, until in gaps):
                 self._note("dishonest", f"{fact.kind} {fact.key} at {at} was lost in no gap")
 
     def _declared(self) -> list[tuple[datetime, datetime]]:
@@ -239,6 +252,13 @@ def _carried(truth: Truth) -> set[int]:
         if delivery.fate != Fate.LOST
         for number in delivery.facts
     }
+
+
+def _subject(fact: Fact) -> tuple[str, str]:
+    """The order, asset or contract that a fact is about; a fill is about its order."""
+    if fact.kind in (FactKind.ORDER, FactKind.FILL):
+        return ("order", str(fact.told["order_id"]))
+    return (fact.kind.value, fact.key)
 
 
 def _last(facts: Iterable[Fact]) -> dict[str, Fact]:

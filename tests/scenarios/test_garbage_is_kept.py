@@ -15,7 +15,7 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FRAMES = [
     pytest.param(500, "short", id="short"),
-    pytest.param(25_000, "CI", marks=pytest.mark.scenarios, id="ci"),
+    pytest.param(25_000, "CI", marks=pytest.mark.pending, id="ci"),
 ]
 CHUNK = 500
 """Frames at once: deep ones have 200 kB, and an outbox is bounded."""

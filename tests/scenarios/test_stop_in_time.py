@@ -70,7 +70,7 @@ MOMENTS: list[Callable[[Rig], Awaitable[int]]] = [
 ]  # fmt: skip
 ROUNDS = [
     pytest.param(1, "short"),
-    pytest.param(10, "CI", marks=pytest.mark.scenarios),
+    pytest.param(10, "CI", marks=pytest.mark.pending),
     pytest.param(40, "soak", marks=pytest.mark.soak),
 ]
 
