@@ -151,6 +151,11 @@ def test_a_directory_without_a_journal(write: Write, tmp_path: Path, run: Run) -
     assert "holds no journal" in outcome.err
 
 
+def interruptible() -> None:
+    """Let Ctrl-C mean what it means at a terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_following(write: Write, tmp_path: Path) -> None:
     """With -f, events that come later are shown as they come; an interrupt is the orderly end."""
     state_dir = tmp_path / "state"
@@ -158,7 +163,13 @@ def test_following(write: Write, tmp_path: Path) -> None:
     trio.run(fill_journal, state_dir, [1, 2])
     path = write(f"state_dir: {state_dir}\n")
     command = [sys.executable, "-m", "gateway", "-c", str(path), "tail", "-n1", "-f", "--json"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    # Whoever runs the tests in the background has them ignore SIGINT, and so its children.
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,  # noqa: PLW1509 - it resets a signal, and no thread runs here
+    ) as process:
         try:
             assert process.stdout is not None
             first = json.loads(process.stdout.readline())

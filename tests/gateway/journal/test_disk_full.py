@@ -56,7 +56,7 @@ async def fill_until_blocked(journal: Journal, number: int) -> list[Ticket]:
     """
     tickets = []
     with trio.fail_after(60):
-        while not journal.blocked and len(tickets) < 1_500:
+        while not journal.blocked and len(tickets) < 600:
             event = fill_event(number + len(tickets), raw="x" * 2_000)
             tickets.append(await journal.append([event]))
         await journal.wait_blocked()
