@@ -30,7 +30,7 @@ from adapters.lbank.endpoints import Paths
 from adapters.lbank.refusals import Refused
 from adapters.lbank.settings import StreamKey as KeySettings
 from gateway.clock import Clock
-from gateway.errors import KeyExpired, LoginRefused, StreamError, VenueUnavailable
+from gateway.errors import KeyExpired, LoginRefused, RateLimited, StreamError, VenueUnavailable
 from gateway.events.model import StreamReason
 from gateway.telemetry.happenings import Happening, Level
 from gateway.telemetry.redaction import Redactor
@@ -213,7 +213,11 @@ class StreamKeys:
         async with self._lock:
             if key.dead or self._age(key) < self._settings.refresh:
                 return  # the other connection was first
-            result, detail = await self._extend(key)
+            try:
+                result, detail = await self._extend(key)
+            except RateLimited as error:
+                # The stream goes on with the key it has; the next try is not soon.
+                result, detail = Renewal.FAILED, str(error)
         if result is Renewal.REFRESHED:
             # The house counts this one; it makes an event of it.
             await listener.key_renewed(replaced=False, expires_ns=self.expires_ns(), detail=detail)
@@ -229,7 +233,11 @@ class StreamKeys:
             self.drop(key)
 
     async def _extend(self, key: Key) -> tuple[Renewal, str]:
-        """Ask once, and say in words what came of it."""
+        """Ask once, and say in words what came of it.
+
+        Raises `RateLimited`: who is about to connect must wait as told, or would be
+        refused there too.
+        """
         asked_at = self._now()
         try:
             with trio.fail_after(endpoints.KEY_REFRESH_TIMEOUT_SECONDS):
@@ -240,6 +248,8 @@ class StreamKeys:
             # Without a code it is our own credentials file that cannot be read.
             own_fault = isinstance(error, LoginRefused) and error.code is None
             return (Renewal.FAILED if own_fault else Renewal.REFUSED), str(error)
+        except RateLimited:
+            raise
         except StreamError as error:
             return Renewal.FAILED, str(error)
         if not answered.reply.succeeded:
