@@ -90,7 +90,9 @@ async def test_limits_and_bans_are_waited_out(
 
         verdict = rig.judge()
         verdict.assert_kept()
-        assert 0 < asked <= 30
+        # Full jitter is chance: the mean is about 25 questions, two an attempt. A loop
+        # without back-off would ask thousands.
+        assert 0 < asked <= 60
         assert rig.streams(name, "gap_closed")[-1]["complete"]
         results.note(
             19, f"HTTP {status}: {venue}", "short", asked=asked, seconds=100,
