@@ -22,13 +22,20 @@ from tests.ops.distributions import REPOSITORY, run
 
 CACHE = Path(os.environ.get("GATEWAY_TEST_MACHINE", "/var/tmp/gateway-test-machine"))
 PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates"
-MIRROR = "http://deb.debian.org/debian"
 SUITE = "bookworm"
 PYTHON = "3.11"
 """Of that suite."""
 BOOT_SECONDS = 60.0
 SOURCE = "/source"
 WHEELS = "/wheels"
+
+
+def mirror() -> str:
+    """Where this computer's own apt gets the suite: no address of ours."""
+    asked = ["apt-get", "indextargets", "--format", "$(SITE)", f"Codename: {SUITE}"]
+    sites = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
+    assert sites, f"apt knows no source of {SUITE}: run apt-get update"
+    return sites[0]
 
 
 def why_not() -> str | None:
@@ -125,7 +132,7 @@ def _prepare(wheel: Path) -> Path:
     if not (CACHE / "root.complete").exists():
         shutil.rmtree(root, ignore_errors=True)
         include = f"--include={PACKAGES}"
-        run("debootstrap", "--variant=minbase", include, SUITE, root, MIRROR, seconds=600)
+        run("debootstrap", "--variant=minbase", include, SUITE, root, mirror(), seconds=600)
         (CACHE / "root.complete").touch()
     for old in wheels.glob("exchange_event_gateway-*"):
         old.unlink()
