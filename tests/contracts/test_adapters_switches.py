@@ -96,6 +96,8 @@ async def play(rig: VirtualRig, venue: str) -> None:
     rig.do(steps.RefuseConnect(lasting=Seconds(6)))
     rig.do(steps.Drop())
     await trio.sleep(20)
+    # The back-off may draw long delays, and only a live stream has a subscription to lose.
+    await rig.wait_live()
     rig.do(steps.LoseSubscription())
     await trio.sleep(50)
     if venue == "lbank":
