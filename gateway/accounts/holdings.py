@@ -13,6 +13,10 @@ from gateway.events import identity
 from gateway.events.identity import Facts
 from gateway.events.model import Kind, Origin, PositionSide
 from gateway.events.numbers import compare, is_zero
+from gateway.events.times import Timestamp, to_nanoseconds
+
+SUPERSEDED_MAX: Final = 64
+"""States of one asset that a venue may tell within one millisecond and repeat later."""
 
 
 class Holdings:
@@ -64,8 +68,9 @@ class Holdings:
         self.balances[told.balance.asset] = KnownBalance(
             body=told.balance,
             event_id=event_id,
-            venue_time=told.venue_time,
+            venue_time=_newest_time(told, known, heard),
             received_ns=heard.as_of_ns or heard.received_ns,
+            superseded=_superseded(told.venue_time, known),
         )
         asset = told.balance.asset
         self._scribe.change(news, Section.BALANCE, asset, self.balances[asset])
@@ -85,8 +90,9 @@ class Holdings:
             body=told.position,
             symbol=told.symbol,
             event_id=event_id,
-            venue_time=told.venue_time,
+            venue_time=_newest_time(told, known, heard),
             received_ns=heard.as_of_ns or heard.received_ns,
+            superseded=_superseded(told.venue_time, known),
         )
         self._scribe.change(news, Section.POSITION, key, self.positions[key])
         source = Source(told.raw, told.venue_time, told.symbol, told.venue_symbol)
@@ -108,7 +114,10 @@ class Holdings:
         elif known is not None and known.venue_time and told.venue_time < known.venue_time:
             return None
         event_id = self._scribe.id_of(kind, facts)
-        return None if known is not None and event_id == known.event_id else event_id
+        if known is not None and (event_id == known.event_id or event_id in known.superseded):
+            # Told before. The journal would drop it, and the book alone would believe it.
+            return None
+        return event_id
 
     @staticmethod
     def _differs_or_matters(
@@ -126,6 +135,28 @@ class Holdings:
         if known is not None:
             return not _same_values(body, known.body)
         return not is_zero(body.total if isinstance(told, ToldBalance) else body.quantity)
+
+
+def _newest_time(
+    told: ToldBalance | ToldPosition, known: KnownBalance | KnownPosition | None, heard: Heard
+) -> Timestamp | None:
+    """The time that a later push must reach: what is older comes late.
+
+    A reading without a time leaves it alone, unless it lies in the future: then
+    the venue's clock was set back, and may not silence the pushes to come.
+    """
+    if told.venue_time is not None or known is None or known.venue_time is None:
+        return told.venue_time
+    return known.venue_time if to_nanoseconds(known.venue_time) <= heard.now_ns else None
+
+
+def _superseded(
+    venue_time: Timestamp | None, known: KnownBalance | KnownPosition | None
+) -> tuple[str, ...]:
+    """Which ids of the newest venue time are no longer the state, once this one is."""
+    if known is None or (venue_time is not None and venue_time != known.venue_time):
+        return ()
+    return (*known.superseded, known.event_id)[-SUPERSEDED_MAX:]
 
 
 _TIMES: Final = frozenset({"updated_time", "reason"})

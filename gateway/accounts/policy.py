@@ -39,7 +39,7 @@ class Remedy(StrEnum):
     BACK_OFF = "back_off"
     """Wait with exponential back-off (the first time not at all), then reconnect."""
     WAIT_AS_TOLD = "wait_as_told"
-    """Wait for as long as the venue asked, or else back off."""
+    """Wait for as long as the venue asked, and back off if that is not enough."""
     RENEW = "renew"
     """Drop the key or relearn the clock, then reconnect at once; back off if that repeats."""
     SUSPEND = "suspend"
@@ -123,7 +123,8 @@ class Policy:
         if remedy is Remedy.RENEW:
             self._renewals += 1
             return 0.0 if self._renewals == 1 else self._backoff.next_delay()
-        told = getattr(error, "retry_after_seconds", None)
-        if remedy is Remedy.WAIT_AS_TOLD and told is not None:
-            return float(told)
-        return self._backoff.next_delay()
+        delay = self._backoff.next_delay()
+        if isinstance(error, RateLimited) and error.retry_after_seconds is not None:
+            # Whoever says "0 seconds" again and again is not asked in a tight loop.
+            delay = max(delay, error.retry_after_seconds)
+        return delay

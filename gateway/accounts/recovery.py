@@ -17,7 +17,7 @@ from gateway.accounts.news import Heard
 from gateway.accounts.orders import SLACK_NS
 from gateway.contracts.adapter import Purpose, RecoveryPlan, RecoveryResult
 from gateway.contracts.told import Told
-from gateway.errors import StreamError
+from gateway.errors import RateLimited, StreamError
 from gateway.events.model import Origin, StreamReason
 from gateway.events.times import Timestamp, to_nanoseconds
 from gateway.journal import Ticket
@@ -28,6 +28,7 @@ GIVE_UP_SECONDS: Final = 600.0
 
 RETRY_INITIAL_SECONDS: Final = 1.0
 RETRY_MAX_SECONDS: Final = 60.0
+RETRY_LEAST_SECONDS: Final = 0.2
 
 ATTEMPT_SECONDS: Final = 900.0
 """One reading, all pages of all pairs included. Each request has its own shorter limit."""
@@ -321,8 +322,8 @@ class Recovery:
         return result
 
     def _delay_after(self, error: Exception) -> float:
-        told = getattr(error, "retry_after_seconds", None)
-        return float(told) if told is not None else max(self._backoff.next_delay(), 0.2)
+        told = error.retry_after_seconds if isinstance(error, RateLimited) else None
+        return max(self._backoff.next_delay(), told or 0.0, RETRY_LEAST_SECONDS)
 
     async def _count_time(self, delay: float) -> None:
         """Wait, but not past the moment at which an unread gap has to be given up."""

@@ -61,7 +61,10 @@ class KnownBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     body: Balance
     event_id: str
     venue_time: Timestamp | None
+    """Newest time that the venue told; a reading without a time keeps it."""
     received_ns: int
+    superseded: tuple[str, ...] = ()
+    """Ids of the states of that same time that another one has replaced, newest last."""
 
 
 class KnownPosition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -71,7 +74,10 @@ class KnownPosition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     symbol: str | None
     event_id: str
     venue_time: Timestamp | None
+    """As in `KnownBalance`."""
     received_ns: int
+    superseded: tuple[str, ...] = ()
+    """As in `KnownBalance`."""
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True, gc=False):

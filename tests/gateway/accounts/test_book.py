@@ -350,6 +350,41 @@ def test_rest_states_are_news_only_where_they_differ(make: Callable[..., Told]):
 
 
 @pytest.mark.parametrize("make", [balance, position])
+def test_a_repeat_of_a_replaced_state_leaves_the_book_as_told(make: Callable[..., Told]):
+    """The book never believes a state that the journal drops, so REST still finds the error."""
+    ledger = Ledger()
+    ledger.push(make("2", time=5), at=100)
+    ledger.push(make("1", time=5), at=200)
+
+    assert ledger.push(make("2", time=5), at=300).duplicate == 1
+    ledger.reopen()
+    assert ledger.push(make("2", time=5), at=400).duplicate == 1
+    assert len(ledger.read(make("2", time=None), sent=1000).events) == 1
+
+
+@pytest.mark.parametrize("make", [balance, position])
+def test_a_push_older_than_the_last_is_late_after_a_reading_too(make: Callable[..., Told]):
+    """A reading that tells no time does not let older pushes, or repeats, overrule it."""
+    ledger = Ledger()
+    ledger.push(make("1", time=5), at=100)
+    ledger.read(make("3", time=None), sent=1000)
+
+    assert ledger.push(make("2", time=4), at=2100).events == []
+    assert ledger.push(make("1", time=5), at=2200).events == []
+    assert len(ledger.push(make("4", time=5), at=2300).events) == 1
+
+
+@pytest.mark.parametrize("make", [balance, position])
+def test_a_venue_clock_that_was_set_back_does_not_silence_pushes(make: Callable[..., Told]):
+    """After a reading, the time of a state stamped in the future binds no push."""
+    ledger = Ledger()
+    ledger.push(make("1", time=3_600_000), at=100)
+    ledger.read(make("2", time=None), sent=1000)
+
+    assert len(ledger.push(make("3", time=2100), at=2100).events) == 1
+
+
+@pytest.mark.parametrize("make", [balance, position])
 def test_rest_states_asked_for_before_a_push_are_old(make: Callable[..., Told]):
     """A push received after the request was sent is newer than the answer."""
     ledger = Ledger()

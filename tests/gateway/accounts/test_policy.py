@@ -87,6 +87,15 @@ def test_a_repeated_renewal_backs_off():
     assert delays == [0.0, 0.0, 0.5, 1.0]
 
 
+def test_a_wait_of_nothing_is_no_tight_loop():
+    """A venue that says 'in 0 seconds' again and again is asked more and more rarely."""
+    rule = policy()
+    now = RateLimited("429", retry_after_seconds=0.0)
+    delays = [rule.after(now, lived_seconds=0).delay_seconds for _ in range(4)]
+
+    assert delays == [0.0, 0.5, 1.0, 2.0]
+
+
 def test_refused_logins_climb_a_ladder():
     """5 min to 6 h, and there it stays."""
     rule = policy()
