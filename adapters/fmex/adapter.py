@@ -39,6 +39,7 @@ from gateway.errors import (
     ConnectFailed,
     ConnectionLost,
     LoginRefused,
+    RateLimited,
     StreamError,
     SubscriptionRefused,
 )
@@ -150,6 +151,9 @@ class PerpetualAdapter:
         with trio.move_on_after(_CLOCK_SECONDS):
             try:
                 await self._calls.learn_clock()
+            except RateLimited:
+                # The stream is at the same door, and would only ask once more.
+                raise
             except StreamError as error:
                 problem = str(error)
             else:

@@ -91,7 +91,7 @@ def error_of_upgrade(status: int, body: str) -> StreamError | None:
         return error_of_code(complaint.status, str(complaint.msg or ""))
     if status in _HTTP_LOGIN:
         return LoginRefused(f"FMEX refuses the stream by HTTP {status}: {_HTTP_LOGIN[status]}")
-    return error_of_http(status) if status in (426, 429) else None
+    return error_of_http(status) if status == 426 else None
 
 
 def _innermost(code: int, message: str) -> tuple[int, str]:

@@ -101,9 +101,7 @@ class Server:
 
     def _substitute(self, path: str) -> Reply | None:
         if status := self._faults.find_rest(steps.Status, path):
-            after = status.retry_after
-            headers = (("retry-after", str(after)),) if after is not None else ()
-            return Reply(status=status.status, body=b"{}", headers=headers)
+            return _not_now(status, b"{}")
         if self._faults.find_rest(steps.Html, path):
             return Reply(body=_HTML, content_type="text/html")
         if reject := self._faults.find_rest(steps.RejectRest, path):
@@ -117,7 +115,7 @@ class Server:
             await _wait_until_client_leaves(http.stream)
             return
         if refuse := self._faults.find(steps.RefuseConnect, None):
-            await http.answer(Reply(status=refuse.status))
+            await http.answer(_not_now(refuse, b""))
             return
         if request.path.rstrip("/") != self._websocket_path:
             await http.answer(Reply(status=404))
@@ -156,6 +154,12 @@ class Server:
             return None
         parameters = extension.accept(offer)
         return f"permessage-deflate; {parameters}" if parameters else "permessage-deflate"
+
+
+def _not_now(fault: steps.Status | steps.RefuseConnect, body: bytes) -> Reply:
+    after = fault.retry_after
+    headers = () if after is None else (("retry-after", str(after)),)
+    return Reply(status=fault.status, body=body, headers=headers)
 
 
 def _upgrade_headers(request: Request, deflate: str | None) -> list[tuple[str, str]]:

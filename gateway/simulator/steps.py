@@ -86,6 +86,8 @@ class RefuseConnect(Lasting, frozen=True, kw_only=True):
     """Upgrades are answered by an HTTP error."""
 
     status: int = 503
+    retry_after: int | None = None
+    """Seconds."""
 
 
 class StallConnect(Lasting, frozen=True, kw_only=True):
@@ -196,6 +198,7 @@ class Status(RestFault, frozen=True, kw_only=True):
 
     status: int
     retry_after: int | None = None
+    """Seconds."""
 
 
 class Hang(RestFault, frozen=True, kw_only=True):

@@ -1,10 +1,9 @@
 """REST: one request, one bounded answer. The only module that knows httpx.
 
-It judges nothing about the answer but 429 and 418 (come back later): whether a
+It judges nothing about the answer but "come back later" (`patience`): whether a
 status or a body means refusal is the venue's affair.
 """
 
-import email.utils
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -21,6 +20,7 @@ from gateway.errors import ConnectFailed, RateLimited, VenueUnavailable
 from gateway.wire.dial import describe, system_trust
 from gateway.wire.http_streams import DialledBackend
 from gateway.wire.limits import RateLimiter
+from gateway.wire.patience import ASKING_LESS, asks_for_patience, read_retry_after
 from gateway.wire.proxies import choose_proxy
 
 MAX_ANSWER_BYTES: Final = 8 * 1024 * 1024
@@ -29,10 +29,6 @@ _MAX_IDLE_CONNECTIONS: Final = 4
 _IDLE_SECONDS: Final = 30.0
 _STAGE_SHARE: Final = 0.5
 """Share of the time limit for one stage of connecting, so that it is that which is named."""
-_LONGEST_WAIT_SECONDS: Final = 86_400.0
-"""A `Retry-After` beyond a day is a mistake, and must not silence an account for years."""
-_ASKING_LESS: Final = frozenset({418, 429})
-"""Too Many Requests; 418 is what several venues answer to a banned address."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -46,6 +42,16 @@ class Answer(msgspec.Struct, frozen=True):
     """Epoch ns right before the request: what the answer tells is no older."""
     received_ns: int
     """Epoch ns right after the answer was complete."""
+
+    @property
+    def retry_after(self) -> str:
+        """The header as it came; empty without one."""
+        return self.headers.get("retry-after", "")
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long the peer asks to be left alone."""
+        return read_retry_after(self.retry_after, self.received_ns)
 
 
 class RestClient:
@@ -103,7 +109,8 @@ class RestClient:
         `cut_answer` takes the beginning of an answer that passes the limit for the whole,
         where the status is all that counts.
 
-        Raises `RateLimited` for 429 and 418, with the wait that the peer asked for;
+        Raises `RateLimited` for 429, 418, and a 503 that names a time, with the wait that
+        the peer asked for;
         `VenueUnavailable` when there is no whole answer. Both name host and path, never
         the query, a header or a body. Any other status is returned.
         """
@@ -185,27 +192,18 @@ class RestClient:
         raise VenueUnavailable(f"{what}: {problem}") from None
 
     def _judge(self, answer: Answer, what: str) -> None:
-        if answer.status in _ASKING_LESS:
-            self._count("rate_limited")
+        self._count(_result_of(answer.status))
+        if asks_for_patience(answer.status, answer.retry_after):
             raise RateLimited(
                 f"{what}: answered {answer.status}",
-                retry_after_seconds=retry_after_seconds(answer),
+                retry_after_seconds=answer.retry_after_seconds,
             )
-        self._count("ok" if answer.status < 300 else f"http_{answer.status // 100}xx")
 
 
-def retry_after_seconds(answer: Answer) -> float | None:
-    """How long the peer asks to be left alone; ``Retry-After`` has two forms."""
-    value = answer.headers.get("retry-after", "")
-    try:
-        seconds = float(value)  # "nan" falls to the upper bound below
-    except ValueError:
-        try:
-            until = email.utils.parsedate_to_datetime(value)
-        except ValueError:
-            return None
-        seconds = until.timestamp() - answer.received_ns / 1e9
-    return max(min(_LONGEST_WAIT_SECONDS, seconds), 0.0)
+def _result_of(status: int) -> str:
+    if status in ASKING_LESS:
+        return "rate_limited"
+    return "ok" if status < 300 else f"http_{status // 100}xx"
 
 
 class _AnswerTooLarge(Exception):

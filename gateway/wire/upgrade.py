@@ -3,7 +3,7 @@
 The libraries differ in what they make of a bad answer, and trio-websocket waits
 for ever when the server goes away before it answered (its issue 199). So the
 stream that they get reads the answer by itself, with h11, and raises
-`ConnectFailed` unless it is a ``101``.
+`ConnectFailed` unless it is a ``101``; `RateLimited` if it is told to come back later.
 """
 
 from typing import Final
@@ -11,8 +11,10 @@ from typing import Final
 import h11
 import trio
 
-from gateway.errors import ConnectFailed
+from gateway.clock import WALL_CLOCK
+from gateway.errors import ConnectFailed, RateLimited
 from gateway.wire.messages import RECEIVE_BYTES, CloseCode
+from gateway.wire.patience import asks_for_patience, read_retry_after
 
 STAGE: Final = "upgrade"
 
@@ -112,13 +114,20 @@ async def _receive(stream: trio.abc.Stream) -> bytes | bytearray:
 
 async def _refusal(
     stream: trio.abc.Stream, parser: h11.Connection, response: h11.Response
-) -> ConnectFailed:
+) -> ConnectFailed | RateLimited:
+    said = f"the server refused with HTTP status {response.status_code}"
+    retry_after = dict(response.headers).get(b"retry-after", b"").decode("latin-1")
+    if asks_for_patience(response.status_code, retry_after):
+        return RateLimited(
+            f"{STAGE}: {said}",
+            retry_after_seconds=read_retry_after(retry_after, WALL_CLOCK.now_ns()),
+        )
     body = bytearray()
     with trio.move_on_after(_BODY_SECONDS):
         await _read_body(stream, parser, body)
     return ConnectFailed(
         STAGE,
-        f"the server refused with HTTP status {response.status_code}",
+        said,
         status=response.status_code,
         body=body[:_MAX_BODY_BYTES].decode("utf-8", "replace"),
     )

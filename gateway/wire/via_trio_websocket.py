@@ -47,7 +47,10 @@ _READER_ERRORS: Final = (h11.ProtocolError, wsproto.utilities.ProtocolError, Con
 async def upgrade(
     stream: trio.abc.Stream, address: Address, timeout_seconds: float, max_message_bytes: int
 ) -> AsyncIterator["TrioWebSocket"]:
-    """Shake hands on `stream`. Raises `ConnectFailed`; leaves closing `stream` to the caller."""
+    """Shake hands on `stream`; its closing is left to the caller.
+
+    Raises `ConnectFailed` or `RateLimited`.
+    """
     guard = PacedStream(stream)
     websocket: TrioWebSocket | None = None
     try:

@@ -39,7 +39,10 @@ _DATA_OPCODES: Final = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 async def upgrade(
     stream: trio.abc.Stream, address: Address, timeout_seconds: float, max_message_bytes: int
 ) -> AsyncIterator["SansIOWebSocket"]:
-    """Shake hands on `stream`. Raises `ConnectFailed`; leaves closing `stream` to the caller."""
+    """Shake hands on `stream`; its closing is left to the caller.
+
+    Raises `ConnectFailed` or `RateLimited`.
+    """
     websocket = SansIOWebSocket(UpgradeGuard(stream), _protocol(address, max_message_bytes))
     with stage(STAGE, timeout_seconds):
         await websocket.shake_hands()

@@ -56,8 +56,9 @@ async def open_websocket(
     turn at `gate` is not counted. `ssl_context` is for a private CA: by default the
     system's trust decides, and nothing is ever left unverified.
 
-    Raises `ConnectFailed` with the stage; `ExtraMissing` when `transport` is not
-    installed. Errors of the body come out as they are, never in a group.
+    Raises `ConnectFailed` with the stage; `RateLimited` when the server says to come
+    back later; `ExtraMissing` when `transport` is not installed. Errors of the body
+    come out as they are, never in a group.
     """
     address = parse_websocket_url(url)
     if gate is not None:

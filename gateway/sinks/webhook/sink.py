@@ -26,7 +26,7 @@ from gateway.errors import RateLimited, VenueUnavailable
 from gateway.sinks.webhook.answers import Meaning, excerpt, meaning_of, remedy
 from gateway.sinks.webhook.message import Writer
 from gateway.telemetry.happenings import Happening, Level
-from gateway.wire.rest import Answer, RestClient, retry_after_seconds
+from gateway.wire.rest import Answer, RestClient
 
 BEGIN_SHARE: Final = 0.5
 """Share of the time limit in which further requests of a delivery may begin."""
@@ -119,7 +119,7 @@ class WebhookSink:
             case _:
                 return Later(
                     reason=self._clean(f"answered {answer.status}: {excerpt(answer)}"),
-                    retry_after_seconds=retry_after_seconds(answer),
+                    retry_after_seconds=answer.retry_after_seconds,
                 )
 
     def _alarm(self, status: int) -> None:

@@ -14,7 +14,7 @@ from adapters.fmex.settings import Credentials, Settings
 from gateway.contracts.adapter import AccountOptions, AdapterContext, Transport
 from gateway.contracts.told import Told
 from gateway.contracts.values import Secret
-from gateway.errors import ConnectFailed, ConnectionLost
+from gateway.errors import ConnectionLost, StreamError
 from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
@@ -158,7 +158,7 @@ class PretendStream:
         self.clock = clock
         self.urls: list[str] = []
         self.commands: list[dict[str, Any]] = []
-        self.refuse: ConnectFailed | None = None
+        self.refuse: StreamError | None = None
         self.greets = True
         self.answers_pings = True
         self.confirm: Callable[[list[str], list[str]], list[Any]] = confirm_these

@@ -72,7 +72,7 @@ def test_answer_without_a_code(status: int, kind: type[StreamError]):
         (401, '{"status":6004,"msg":"timestamp is out of range"}', ClockSkewed),
         (400, '{"status":2020,"msg":"no such key"}', LoginRefused),
         (503, '{"status":1002,"msg":"busy"}', VenueUnavailable),
-        (429, "", RateLimited),
+        (426, "", RateLimited),
         (502, "<html>", type(None)),
         (404, "", type(None)),
     ],

@@ -123,6 +123,19 @@ async def test_rest_that_is_down_does_not_keep_the_stream_down(autojump_clock: M
         assert venue.socket.open == 1
 
 
+async def test_a_venue_that_wants_fewer_questions_is_not_asked_for_a_stream(
+    autojump_clock: MockClock,
+):
+    """Told to come back later by REST, the stream is not tried at the same door."""
+    venue = Venue()
+    venue.rest.say("/v2/public/server-time", RateLimited("429", retry_after_seconds=30))
+    error = await end_of(venue)
+
+    assert isinstance(error, RateLimited)
+    assert 30 == error.retry_after_seconds
+    assert not venue.socket.urls
+
+
 async def test_clock_is_learned_from_greeting_and_pings(autojump_clock: MockClock):
     """`hello` and the answers to pings tell the time where REST does not."""
     venue = Venue(skew_ns=-7 * 10**9)
@@ -239,13 +252,14 @@ async def test_close_while_rest_is_down_is_a_loss(autojump_clock: MockClock):
     [
         (ConnectFailed("upgrade", "x", status=403, body="<html>"), LoginRefused),
         (ConnectFailed("upgrade", "x", status=401, body='{"status":6004}'), ClockSkewed),
-        (ConnectFailed("upgrade", "x", status=429), RateLimited),
+        (ConnectFailed("upgrade", "x", status=426), RateLimited),
+        (RateLimited("upgrade: 429", retry_after_seconds=30), RateLimited),
         (ConnectFailed("upgrade", "x", status=502, body="<html>"), ConnectFailed),
         (ConnectFailed("tls", "certificate has expired"), ConnectFailed),
     ],
 )
 async def test_refused_connection(
-    autojump_clock: MockClock, refusal: ConnectFailed, kind: type[StreamError]
+    autojump_clock: MockClock, refusal: StreamError, kind: type[StreamError]
 ):
     """A refused upgrade is judged by its body, then by its status."""
     venue = Venue()

@@ -13,7 +13,7 @@ import trio.testing
 import trustme
 
 from gateway.contracts.adapter import Transport
-from gateway.errors import ConnectFailed, ConnectionLost, ExtraMissing
+from gateway.errors import ConnectFailed, ConnectionLost, ExtraMissing, RateLimited
 from gateway.events.model import StreamReason
 from gateway.wire.websocket import open_websocket
 from tests.gateway.wire import loopback
@@ -88,6 +88,28 @@ async def test_no_proper_answer_to_the_upgrade(transport: Transport, case: str):
         failed = await fail_to_open(f"ws://127.0.0.1:{port}/", transport)
     assert failed.stage == "upgrade"
     assert text in str(failed)
+
+
+PATIENCE = [
+    ("429 Too Many Requests", "Retry-After: 30", 30.0),
+    ("418 I'm a teapot", "Retry-After: 2.5", 2.5),
+    ("429 Too Many Requests", "X: y", None),
+    ("503 Service Unavailable", "Retry-After: 120", 120.0),
+]
+
+
+@pytest.mark.parametrize(("status", "header", "seconds"), PATIENCE)
+async def test_an_upgrade_refused_for_now_tells_how_long(
+    transport: Transport, status: str, header: str, seconds: float | None
+):
+    """A server that says 'not now' is no broken server: the wait it asks for is told."""
+    refuse = answer(f"HTTP/1.1 {status}\r\n{header}\r\nContent-Length: 0\r\n\r\n")
+    async with loopback.serve(refuse) as port:
+        with trio.fail_after(20), pytest.raises(RateLimited, match=status[:3]) as limited:
+            async with open_websocket(f"ws://127.0.0.1:{port}/", transport=transport):
+                pass
+
+    assert seconds == limited.value.retry_after_seconds
 
 
 REFUSALS = {

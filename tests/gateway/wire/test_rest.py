@@ -157,6 +157,15 @@ async def test_a_status_is_returned_not_judged(status: str, counted: str):
     assert counts == [counted]
 
 
+async def test_unavailable_until():
+    """A 503 that names a time asks for patience; it is still counted as the trouble it is."""
+    counts = []
+    with pytest.raises(RateLimited, match="503") as limited:
+        await ask(Server(http(b"", "503 Busy", "Retry-After: 9")), count=counts.append)
+    assert 9 == limited.value.retry_after_seconds
+    assert ["http_5xx"] == counts
+
+
 @pytest.mark.parametrize("status", ["429 Too Many Requests", "418 I'm a teapot"])
 @pytest.mark.parametrize(
     ("header", "seconds"),
