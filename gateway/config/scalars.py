@@ -6,18 +6,15 @@ make of the text plays no part.
 
 import re
 from collections.abc import Callable
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
 from gateway.config.document import Text
-from gateway.contracts.values import Bytes, Seconds
+from gateway.contracts.values import DURATION, Bytes, Seconds
 from gateway.events.numbers import NumberError, PlainDecimal, plain
 
-_DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)", re.ASCII)
-_SECONDS: Final = {"ms": "0.001", "s": "1", "m": "60", "h": "3600", "d": "86400"}
 _LONGEST_SECONDS: Final = 100 * 365 * 86400
 """100 years; whoever means for ever leaves the option out."""
 
@@ -55,14 +52,13 @@ class ScalarType(msgspec.Struct, frozen=True):
 
 def parse_seconds(text: Text) -> Seconds:
     """``250ms`` ``30s`` ``5m`` ``12h`` ``14d``."""
-    match = _DURATION.fullmatch(text.text)
-    if match is None:
+    seconds = Seconds.read(text.text)
+    if seconds is None:
         digits = text.text.replace(".", "", 1).isdigit()
         raise Misread("a unit is missing: ms, s, m, h or d" if digits else None)
-    seconds = Decimal(match[1]) * Decimal(_SECONDS[match[2]])
     if seconds > _LONGEST_SECONDS:
         raise Misread("at most 100 years")
-    return Seconds(seconds)
+    return seconds
 
 
 def parse_bytes(text: Text) -> Bytes:
@@ -147,7 +143,7 @@ SCALARS: Final[dict[Any, ScalarType]] = {
     Seconds: ScalarType(
         "a duration such as 250ms, 30s, 5m, 12h or 14d",
         parse_seconds,
-        {"type": "string", "pattern": f"^{_DURATION.pattern}$"},
+        {"type": "string", "pattern": f"^{DURATION.pattern}$"},
         write_seconds,
     ),
     Bytes: ScalarType(

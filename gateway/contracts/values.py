@@ -1,20 +1,30 @@
 """Values that stand in a configuration: durations, sizes, secrets.
 
-Settings classes use these as field types; `gateway.config` fills them from YAML
-and knows their notation.
+Settings classes use these as field types; `gateway.config` fills them from YAML.
 """
 
 import os
+import re
+from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
 from gateway.errors import SecretUnreadable
+
+DURATION: Final = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(ms|s|m|h|d)", re.ASCII)
+_UNITS: Final = {"ms": "0.001", "s": "1", "m": "60", "h": "3600", "d": "86400"}
 
 
 class Seconds(float):
     """A duration, written ``250ms`` ``30s`` ``5m`` ``12h`` ``14d``."""
 
     __slots__ = ()
+
+    @classmethod
+    def read(cls, text: str) -> "Seconds | None":
+        """The duration that is written so; None for anything else."""
+        match = DURATION.fullmatch(text)
+        return None if match is None else cls(Decimal(match[1]) * Decimal(_UNITS[match[2]]))
 
 
 class Bytes(int):

@@ -33,13 +33,14 @@ class Director:
         faults: Faults,
         nursery: trio.Nursery,
         rng: random.Random,
+        rate: float,
     ) -> None:
         self._venue = venue
         self._audience = audience
         self._faults = faults
         self._nursery = nursery
         self._rng = rng
-        self._rate = 0.0
+        self._rate = rate
         self._rate_changed = trio.Event()
 
     def check(self, step: AnyStep) -> None:
@@ -135,9 +136,8 @@ class Director:
 
     # --- tasks ---------------------------------------------------------------------
 
-    async def run_market(self, rate: float) -> None:
+    async def run_market(self) -> None:
         """Let something happen to a random account, now and then, for ever."""
-        self._rate = rate
         while True:
             per_second = self._rate * len(self._venue.accounts)
             self._rate_changed = trio.Event()

@@ -28,8 +28,6 @@ from gateway.simulator.steps import AnyStep
 
 SwitchesT = TypeVar("SwitchesT", bound=msgspec.Struct)
 
-_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_DURATION: Final = re.compile(r"(-?[0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)", re.ASCII)
 _MESSAGE_PATH: Final = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 _PATH_PART: Final = re.compile(r"\.([A-Za-z0-9_]+)|\[([0-9]+)\]")
 
@@ -107,20 +105,21 @@ def change_switch(switches: SwitchesT, name: str, value: object) -> SwitchesT:
     return convert_switches({**msgspec.structs.asdict(switches), name: value}, type(switches))
 
 
-def parse_seconds(value: object) -> Seconds:
-    """Read ``250ms`` ``30s`` ``-1h``, or a bare number of seconds."""
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return Seconds(value)
-    match = _DURATION.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        raise ValueError(f"not a duration such as 250ms, 30s, 5m or 1h: {value!r}")
-    return Seconds(float(match[1]) * _UNITS[match[2]])
-
-
 def _read_value(kind: type, value: object) -> object:
     if kind is Seconds:
-        return parse_seconds(value)
+        return _read_seconds(value)
     raise NotImplementedError(kind)
+
+
+def _read_seconds(value: object) -> Seconds:
+    """A duration, which may be negative here, or a bare number of seconds."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return Seconds(value)
+    text = value if isinstance(value, str) else ""
+    seconds = Seconds.read(text.removeprefix("-"))
+    if seconds is None:
+        raise ValueError(f"not a duration such as 250ms, 30s, 5m or 1h: {value!r}")
+    return Seconds(-seconds) if text.startswith("-") else seconds
 
 
 def _locate(error: str, node: yaml.Node, name: str) -> str:

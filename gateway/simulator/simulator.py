@@ -51,8 +51,10 @@ class Simulator:
                 publish=self._audience.publish,
             )
         )
-        rng = _dice("director", scenario)
-        self._director = Director(self.venue, self._audience, self.faults, nursery, rng)
+        self._director = Director(
+            self.venue, self._audience, self.faults, nursery, _dice("director", scenario),
+            scenario.rate,
+        )  # fmt: skip
         control = Control(self.venue, self.truth, self.faults, self._audience, self._director)
         self._server = Server(
             self.venue, dialect.websocket_path, scenario, self.faults, self._audience,
@@ -135,7 +137,7 @@ class Simulator:
     async def play(self) -> None:
         """Run market and timeline for ever."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._director.run_market, self.scenario.rate)
+            nursery.start_soon(self._director.run_market)
             nursery.start_soon(self._director.run_timeline, self.scenario.timeline)
 
 

@@ -315,6 +315,14 @@ async def test_the_market_is_as_lively_as_asked(autojump_clock: MockClock):
     assert {fact.account for fact in simulator.truth.facts} == {0, 1}
 
 
+async def test_a_rate_set_before_the_market_opens_holds(autojump_clock: MockClock):
+    """Whoever starts the market in the moment in which the simulator starts is heard."""
+    async with open_simulator(LBANK, scenario=Scenario(rate=0), clock=CLOCK) as simulator:
+        simulator.do(steps.Rate(per_second=5))
+        await trio.sleep(20)
+        assert simulator.truth.facts
+
+
 async def test_the_same_seed_gives_the_same_market(autojump_clock: MockClock):
     """Two runs of one scenario make the same facts; another seed makes others."""
     stories = []
