@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 import trio
-import trio_websocket
 
 from tests.ops.distributions import REPOSITORY, Distributions, make_venv, run
+from tests.ops.paperbank_server import TOKEN, Bank, open_bank
 from tests.scenarios.rig import wait_until
 
 pytestmark = [pytest.mark.scenarios, pytest.mark.timeout(600)]
@@ -21,6 +21,7 @@ accounts:
   till:
     venue: paperbank
     url: ws://127.0.0.1:{port}/
+    rest: http://127.0.0.1:{rest_port}
     token: {{env: PAPERBANK_TOKEN}}
 sinks:
   files: {{type: folder, folder: out, start: earliest}}
@@ -43,54 +44,43 @@ def test_they_are_offered_like_ours(gateway: Path, tmp_path: Path):
 def test_their_options_are_checked_like_ours(gateway: Path, tmp_path: Path):
     """A misspelt option has its line, its column and a hint."""
     config = tmp_path / "gateway.yaml"
-    text = CONFIG.format(state=tmp_path, port=1)
+    text = CONFIG.format(state=tmp_path, port=1, rest_port=1)
     config.write_text(text.replace("folder: out", "foldr: out"))
 
-    with pytest.raises(AssertionError, match=r"78[\s\S]*gateway.yaml:9:\d+: sinks.files.foldr"):
+    with pytest.raises(AssertionError, match=r"78[\s\S]*gateway.yaml:10:\d+: sinks.files.foldr"):
         run(gateway, "check", "-c", config)
-
-
-async def serve_bank(
-    heard: list[str], *, task_status: trio.TaskStatus[int] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """A Paperbank that tells one balance to whoever logs in."""
-
-    async def greet(request: trio_websocket.WebSocketRequest) -> None:
-        websocket = await request.accept()
-        heard.append(await websocket.get_message())
-        for told in ({"hello": True}, {"asset": "btc", "free": "1.50", "locked": "0.25"}):
-            await websocket.send_message(json.dumps(told))
-        await trio.sleep_forever()
-
-    async with trio.open_nursery() as nursery:
-        serve = partial(trio_websocket.serve_websocket, greet, "127.0.0.1", 0, ssl_context=None)
-        server = await nursery.start(serve)
-        task_status.started(server.port)
 
 
 async def test_they_carry_events(gateway: Path, tmp_path: Path):
     """What the venue tells lies in the sink's folder, with the digits as they were."""
-    heard: list[str] = []
-    async with trio.open_nursery() as nursery:
-        port = await nursery.start(serve_bank, heard)
-        config = tmp_path / "gateway.yaml"
-        config.write_text(CONFIG.format(state=tmp_path / "state", port=port))
-        start = partial(
-            trio.run_process, [gateway, "run", "-c", config],
-            env={"PAPERBANK_TOKEN": "open-sesame"}, capture_stderr=True,
-        )  # fmt: skip
-        daemon = await nursery.start(start)
+    async with open_bank() as bank, trio.open_nursery() as nursery:
+        daemon = await nursery.start(partial(run_daemon, gateway, bank, tmp_path))
 
-        await wait_until(lambda: bool(balances(tmp_path)), 60, "a balance in the folder")
+        await wait_until(lambda: len(balances(tmp_path)) == 2, 60, "two balances in the folder")
         daemon.terminate()
         await daemon.wait()
         nursery.cancel_scope.cancel()
 
-    [balance] = balances(tmp_path)
-    assert {"asset": "BTC", "available": "1.50", "held": "0.25", "total": "1.75"}.items() <= (
-        balance.items()
-    )
-    assert '{"token": "open-sesame"}' in heard
+    assert {"BTC": "1.75", "EUR": "7.10"} == {
+        balance["asset"]: balance["total"] for balance in balances(tmp_path)
+    }
+
+
+async def run_daemon(
+    gateway: Path,
+    bank: Bank,
+    directory: Path,
+    *,
+    task_status: trio.TaskStatus[trio.Process] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Run the installed gateway on a bank, until terminated."""
+    config = directory / "gateway.yaml"
+    state = directory / "state"
+    config.write_text(CONFIG.format(state=state, port=bank.port, rest_port=bank.rest.port))
+    await trio.run_process(
+        [gateway, "run", "-c", config],
+        env={"PAPERBANK_TOKEN": TOKEN}, capture_stderr=True, task_status=task_status,
+    )  # fmt: skip
 
 
 def balances(directory: Path) -> list[dict[str, str]]:
