@@ -40,17 +40,12 @@ def settings_of(venue: str) -> dict[str, list[Any]]:
     return found
 
 
-NOT_STEADY = {("topics_reply", "new")}
-"""Failed twice beside other loads, passes alone; waits under `make pending` until understood."""
-
-
 def one_at_a_time() -> Iterator[Any]:
     """Venue and switches, one of them changed."""
     for venue in SWITCHES:
         for name, values in settings_of(venue).items():
             for value in values:
-                marks = [pytest.mark.pending] if (name, value) in NOT_STEADY else []
-                yield pytest.param(venue, {name: value}, id=f"{venue}-{name}-{value}", marks=marks)
+                yield pytest.param(venue, {name: value}, id=f"{venue}-{name}-{value}")
 
 
 def several_at_once() -> Iterator[Any]:
