@@ -7,7 +7,7 @@ status or a body means refusal is the venue's affair.
 import ssl
 import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import Final
 
 import httpcore
@@ -17,7 +17,7 @@ import trio
 
 from gateway.clock import Clock
 from gateway.errors import ConnectFailed, RateLimited, VenueUnavailable
-from gateway.wire.dial import describe, system_trust
+from gateway.wire.dial import CLOSE_SECONDS, describe, system_trust
 from gateway.wire.http_streams import DialledBackend
 from gateway.wire.limits import RateLimiter
 from gateway.wire.patience import ASKING_LESS, asks_for_patience, read_retry_after
@@ -59,6 +59,10 @@ class RestClient:
 
     `count` is called once per request with a word for its result: ``ok`` ``http_3xx``
     ``http_4xx`` ``http_5xx`` ``rate_limited`` ``timeout`` ``unreachable`` ``too_large``.
+
+    With an `ssl_context` of its own HTTP/2 is offered, for one request at a time. What is
+    offered is a property of the context, and the system's is shared with sockets, which
+    speak HTTP/1.1 alone.
     """
 
     def __init__(
@@ -81,11 +85,11 @@ class RestClient:
         self._limiter = limiter
         self._count = count if count is not None else _count_nothing
         via = choose_proxy(url.host, secure=url.scheme == "https", configured=proxy)
+        backend = DialledBackend(via, timeout_seconds * _STAGE_SHARE)
+        self._transport = _DialledTransport(backend, ssl_context)
         self._client = httpx.AsyncClient(
             base_url=url,
-            transport=_DialledTransport(
-                DialledBackend(via, timeout_seconds * _STAGE_SHARE), ssl_context or system_trust()
-            ),
+            transport=self._transport,
             trust_env=False,  # `choose_proxy` has read it, by the same rules as for sockets
             timeout=None,  # noqa: S113  (`request` bounds the whole of it)
             headers={"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip"},
@@ -133,11 +137,12 @@ class RestClient:
     async def _send(self, request: httpx.Request, *, cut_answer: bool) -> Answer:
         sent_ns = self._clock.now_ns()
         with trio.fail_after(self._timeout_seconds):
-            response = await self._client.send(request, stream=True)
-            try:
-                body = await self._read_body(response, cut=cut_answer)
-            finally:
-                await response.aclose()
+            async with self._transport.guarded():
+                response = await self._client.send(request, stream=True)
+                try:
+                    body = await self._read_body(response, cut=cut_answer)
+                finally:
+                    await response.aclose()
         return Answer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -148,21 +153,13 @@ class RestClient:
 
     async def _read_body(self, response: httpx.Response, *, cut: bool) -> bytes:
         body = _Body(response.headers.get("content-encoding", ""), self._max_answer_bytes)
-        failure: Exception | None = None
         with trio.CancelScope() as enough:
             async for chunk in response.aiter_raw():
-                try:
-                    body.add(chunk)
-                except (zlib.error, _AnswerTooLarge) as error:
-                    failure = error
+                if not body.take(chunk):
                     # Leaving the loop would abandon half a dozen nested generators of
                     # httpx to the garbage collector; a cancellation unwinds them all.
                     enough.cancel()
-        if isinstance(failure, _AnswerTooLarge) and cut:
-            return body.beginning()
-        if failure is not None:
-            raise failure
-        return body.whole()
+        return body.beginning() if cut else body.whole()
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
@@ -184,7 +181,7 @@ class RestClient:
         except ConnectFailed as error:
             self._count("unreachable")
             problem = str(error)
-        except (httpx.RequestError, zlib.error) as error:
+        except httpx.RequestError as error:
             self._count("unreachable")
             problem = describe(error)
         else:
@@ -213,14 +210,36 @@ class _AnswerTooLarge(Exception):
 class _DialledTransport(httpx.AsyncHTTPTransport):
     """httpx's own transport, over a pool that dials our way; it offers no other door."""
 
-    def __init__(self, backend: DialledBackend, ssl_context: ssl.SSLContext) -> None:
+    def __init__(self, backend: DialledBackend, ssl_context: ssl.SSLContext | None) -> None:
+        self._http2 = ssl_context is not None
         self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=ssl_context,
+            ssl_context=ssl_context or system_trust(),
             max_connections=_MAX_CONNECTIONS,
             max_keepalive_connections=_MAX_IDLE_CONNECTIONS,
             keepalive_expiry=_IDLE_SECONDS,
             network_backend=backend,
+            http2=self._http2,
         )
+
+    @asynccontextmanager
+    async def guarded(self) -> AsyncIterator[None]:
+        """For one request: one that ends early takes its connection with it."""
+        whole = False
+        try:
+            yield
+            whole = True
+        finally:
+            if not whole:
+                await self.let_go()
+
+    async def let_go(self) -> None:
+        """Close an HTTP/2 connection: httpcore would go on with it, however dead it is.
+
+        Of HTTP/1.1 it closes by itself what did not carry a whole answer.
+        """
+        if self._http2:
+            with trio.move_on_after(CLOSE_SECONDS, shield=True):
+                await self._pool.aclose()
 
 
 class _OneChunk(httpx.AsyncByteStream):
@@ -259,25 +278,44 @@ class _Body:
         self._max_bytes = max_bytes
         self._gzip = zlib.decompressobj(16 + zlib.MAX_WBITS) if encoding == "gzip" else None
         self._bytes = bytearray()
+        self._problem = ""
 
-    def add(self, chunk: bytes) -> None:
-        """Take the next piece as it came."""
-        if self._gzip is not None:
-            room = self._max_bytes - len(self._bytes)
-            chunk = self._gzip.decompress(chunk, max(room, 0) + 1)
-        self._bytes += chunk
-        if len(self._bytes) > self._max_bytes:
-            raise _AnswerTooLarge
+    def take(self, chunk: bytes) -> bool:
+        """Take the next piece as it came; False when no more is wanted."""
+        try:
+            self._bytes += chunk if self._gzip is None else self._unpack(self._gzip, chunk)
+        except zlib.error as error:
+            self._problem = str(error)
+        return not self._problem and not self._is_too_large
 
     def beginning(self) -> bytes:
         """What there is of it, up to the limit."""
+        self._check_packing()
         return bytes(self._bytes[: self._max_bytes])
 
     def whole(self) -> bytes:
         """All of it, once the last piece came."""
+        self._check_packing()
+        if self._is_too_large:
+            # The error may be kept for as long as somebody waits to try again, and with
+            # its traceback all that stands here.
+            self._bytes.clear()
+            raise _AnswerTooLarge
         if self._gzip is not None and not self._gzip.eof:
             raise httpx.DecodingError("the answer's gzip ends too early")
         return bytes(self._bytes)
+
+    @property
+    def _is_too_large(self) -> bool:
+        return len(self._bytes) > self._max_bytes
+
+    def _unpack(self, gzip: "zlib._Decompress", chunk: bytes) -> bytes:
+        room = self._max_bytes - len(self._bytes)
+        return gzip.decompress(chunk, max(room, 0) + 1)
+
+    def _check_packing(self) -> None:
+        if self._problem:
+            raise httpx.DecodingError(self._problem)
 
 
 def _count_nothing(_result: str) -> None:

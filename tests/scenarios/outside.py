@@ -44,8 +44,25 @@ async def gateway(rig: Rig, *words: str) -> Said:
 
 def memory_bytes(pid: int) -> int:
     """What a process holds in memory."""
+    return _status_bytes(pid, "VmRSS")
+
+
+class PeakMemory:
+    """The most that a process has held in memory since this was made."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # see proc_pid_clear_refs(5)
+        self._before = memory_bytes(pid)
+
+    def grown_mib(self) -> float:
+        """What the peak was above the start."""
+        return (_status_bytes(self._pid, "VmHWM") - self._before) / MIB
+
+
+def _status_bytes(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
+    return int(status.partition(f"{name}:")[2].split()[0]) * 1024
 
 
 def open_files(pid: int) -> int:

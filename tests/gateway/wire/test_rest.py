@@ -2,6 +2,7 @@
 
 import gzip
 import traceback
+import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -261,6 +262,26 @@ async def test_no_whole_answer(case: str):
     assert text in message
     assert SECRET not in message
     assert counts == [counted]
+
+
+async def test_an_error_keeps_nothing_of_a_large_answer():
+    """Whoever holds the error while it waits to try again does not hold the answer too."""
+    limit = 4 * 1024 * 1024
+    async with loopback.serve(flood) as port:
+        url = f"http://127.0.0.1:{port}"
+        client = RestClient(url, clock=TickingClock(), max_answer_bytes=limit)
+        tracemalloc.start()
+        try:
+            with trio.fail_after(20), pytest.raises(VenueUnavailable) as failed:
+                await client.request("GET", "/")
+            held, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            await client.aclose()
+
+    assert failed.value is not None
+    assert peak > limit
+    assert held < limit / 4
 
 
 async def test_gzip_is_unpacked():
