@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 import msgspec
+import truststore
 
 from gateway.errors import SinkUnavailable
 
@@ -49,6 +50,8 @@ def peer_problems(key: str, servers: Sequence[str], default_port: int) -> Iterat
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:
     """Trust what the system trusts, or only the certificates in `ca_file`."""
+    if ca_file is None:
+        return truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     try:
         return ssl.create_default_context(cafile=ca_file)
     except ssl.SSLError:

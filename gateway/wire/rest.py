@@ -159,6 +159,8 @@ class RestClient:
                     # Leaving the loop would abandon half a dozen nested generators of
                     # httpx to the garbage collector; a cancellation unwinds them all.
                     enough.cancel()
+        if enough.cancelled_caught:
+            await self._transport.let_go()
         return body.beginning() if cut else body.whole()
 
     @contextmanager

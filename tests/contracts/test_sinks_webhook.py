@@ -13,7 +13,8 @@ from gateway.contracts.values import Secret
 from gateway.sinks.webhook import WebhookSettings, open_webhook
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import CANARY, SinkSuite
-from tests.doubles.receiver import Receiver, Reply, open_receiver
+from tests.doubles.receiver import Receiver, Reply, offering, open_receiver
+from tests.doubles.servers.certificates import make_certificates
 
 BREAKS = ("killed", "failing", "turning away")
 
@@ -21,11 +22,19 @@ BREAKS = ("killed", "failing", "turning away")
 class WebhookHarness:
     """A receiver on loopback as the peer; broken in one of several ways."""
 
-    def __init__(self, receiver: Receiver, folder: Path, mode: str, broken: str) -> None:
+    def __init__(
+        self,
+        receiver: Receiver,
+        folder: Path,
+        mode: str,
+        broken: str,
+        ca_file: Path | None = None,
+    ) -> None:
         self._receiver = receiver
         self._broken = broken
         key = base64.b64encode(CANARY.encode()).decode()
         self._settings = WebhookSettings(
+            ca_file=ca_file,
             url=Secret.of(f"{receiver.url}/{CANARY}?token={CANARY}"),
             secrets=(Secret.of(f"whsec_{key}"),),
             headers={"authorization": Secret.of(f"Bearer {CANARY}")},
@@ -83,3 +92,15 @@ class TestWebhookBatches(SinkSuite):
         """A receiver of its own."""
         async with open_receiver() as receiver:
             yield WebhookHarness(receiver, tmp_path, "batch", request.param)
+
+
+class TestWebhookHttp2(SinkSuite):
+    """`type: webhook` to a receiver that offers HTTP/2."""
+
+    @pytest.fixture(params=BREAKS)
+    async def harness(self, tmp_path: Path, request: pytest.FixtureRequest):
+        """A receiver of its own, with a certificate."""
+        certificates = make_certificates(tmp_path / "certificates")
+        async with open_receiver(offering(certificates, "h2")) as receiver:
+            yield WebhookHarness(receiver, tmp_path, "single", request.param, certificates.ca)
+            assert {"h2"} >= set(receiver.protocols)

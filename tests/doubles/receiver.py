@@ -1,48 +1,30 @@
 """A webhook's receiver on loopback: it keeps what it is sent, and misbehaves on demand.
 
-A real server on a real socket (h11 and Trio), of which a test writes the answers.
+A real server on a real socket (h11 or h2, and Trio), of which a test writes the answers.
+Over TLS it speaks HTTP/2 where its context offers that and the client wants it.
 """
 
-import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import h11
-import msgspec
 import trio
+
+from tests.doubles.http2 import converse_http2
+from tests.doubles.posts import Opinion, Post, Reply
+from tests.doubles.servers.certificates import Certificates
 
 HOST = "127.0.0.1"
 
 
-class Post(msgspec.Struct, frozen=True):
-    """One request, read whole."""
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes
-
-    def events(self) -> list[Any]:
-        """The events in it, one or a batch."""
-        held = json.loads(self.body)
-        return held if isinstance(held, list) else [held]
-
-    def ids(self) -> list[str]:
-        """Their ids."""
-        return [event["id"] for event in self.events()]
-
-
-class Reply(msgspec.Struct, frozen=True):
-    """What the receiver says."""
-
-    status: int = 200
-    body: bytes = b""
-    headers: tuple[tuple[str, str], ...] = ()
-    delay_seconds: float = 0.0
-    cut: bool = False
-    """Close the connection instead of answering."""
+def offering(certificates: Certificates, *protocols: str) -> ssl.SSLContext:
+    """A server's side of TLS that offers these by ALPN."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+    context.set_alpn_protocols(protocols)
+    return context
 
 
 class Receiver:
@@ -56,6 +38,8 @@ class Receiver:
         self.port = 0
         self.connections = 0
         """How many there were."""
+        self.protocols: list[str | None] = []
+        """What each TLS connection agreed on by ALPN."""
         self._open = 0
         self._changed = trio.Event()
         self.posts: list[Post] = []
@@ -120,26 +104,39 @@ class Receiver:
         gone = (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError)
         with suppress(*gone):
             async with stream:
-                http = h11.Connection(h11.SERVER)
-                while (post := await _read_post(http, stream)) is not None:
-                    await self._answer(http, stream, post)
-                    if http.our_state is not h11.DONE:
-                        break
-                    http.start_next_cycle()
+                protocol = await self._agree(stream)
+                converse = converse_http2 if protocol == "h2" else _converse_http1
+                await converse(stream, self._opinion)
 
-    async def _answer(self, http: h11.Connection, stream: trio.abc.Stream, post: Post) -> None:
+    async def _agree(self, stream: trio.abc.Stream) -> str | None:
+        if not isinstance(stream, trio.SSLStream):
+            return None
+        await stream.do_handshake()
+        self.protocols.append(stream.selected_alpn_protocol())
+        return self.protocols[-1]
+
+    async def _opinion(self, post: Post) -> Reply:
         self.posts.append(post)
         reply = self.reply(post)
         await trio.sleep(reply.delay_seconds)
         if 200 <= reply.status < 300:
             self.accepted.append(post)
+        return reply
+
+
+async def _converse_http1(stream: trio.abc.Stream, opinion: Opinion) -> None:
+    http = h11.Connection(h11.SERVER)
+    while (post := await _read_post(http, stream)) is not None:
+        reply = await opinion(post)
         if reply.cut:
-            await stream.aclose()
-            return
+            break
         headers = [*reply.headers, ("content-length", str(len(reply.body)))]
         data = http.send(h11.Response(status_code=reply.status, headers=headers))
         data += http.send(h11.Data(data=reply.body)) + http.send(h11.EndOfMessage())
         await stream.send_all(data)
+        if http.our_state is not h11.DONE:
+            break
+        http.start_next_cycle()
 
 
 async def _read_post(http: h11.Connection, stream: trio.abc.Stream) -> Post | None:

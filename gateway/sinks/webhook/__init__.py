@@ -5,10 +5,8 @@
 """
 
 import re
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Final
 
 import trio
@@ -17,6 +15,7 @@ from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import SinkContext, SinkSpec
 from gateway.contracts.values import Secret
 from gateway.errors import ConnectFailed, SinkUnavailable
+from gateway.sinks.peers import trust
 from gateway.sinks.webhook.message import Writer
 from gateway.sinks.webhook.settings import Target, WebhookSettings, parse_url
 from gateway.sinks.webhook.signature import decode_key
@@ -46,7 +45,7 @@ async def open_webhook(
         target.origin,
         clock=context.clock,
         proxy=settings.proxy,
-        ssl_context=_trust(settings.ca_file),
+        ssl_context=trust(settings.ca_file),
         timeout_seconds=context.options.timeout,
         max_answer_bytes=MAX_ANSWER_BYTES,
     )
@@ -65,7 +64,7 @@ async def probe_webhook(settings: WebhookSettings, context: SinkContext) -> list
         async with open_stream(
             target.address,
             proxy=settings.proxy,
-            ssl_context=_trust(settings.ca_file),
+            ssl_context=trust(settings.ca_file),
             timeout_seconds=context.options.timeout,
         ):
             secured = ", certificate verified" if target.address.secure else ", without TLS"
@@ -112,17 +111,6 @@ def _key(index: int, secret: Secret) -> bytes:
         return decode_key(secret.read())
     except ValueError as error:
         raise SinkUnavailable(f"secrets[{index}]: {error}") from None
-
-
-def _trust(ca_file: Path | None) -> ssl.SSLContext | None:
-    if ca_file is None:
-        return None
-    try:
-        return ssl.create_default_context(cafile=ca_file)
-    except ssl.SSLError:
-        raise SinkUnavailable(f"ca_file: {ca_file} holds no certificates in PEM form") from None
-    except OSError as error:
-        raise SinkUnavailable(f"ca_file: {ca_file}: {error.strerror}") from None
 
 
 def _text(value: str | Secret) -> str:

@@ -22,7 +22,9 @@ from gateway.sinks.webhook.signature import batch_id, decode_key, sign
 from gateway.sinks.webhook.sink import TURNED_AWAY
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import fills, ids
-from tests.doubles.receiver import HOST, Post, Receiver, Reply, open_receiver
+from tests.doubles.link import open_link
+from tests.doubles.receiver import HOST, Post, Receiver, Reply, offering, open_receiver
+from tests.doubles.servers.certificates import make_certificates
 
 KEY = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 OTHER_KEY = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
@@ -319,6 +321,60 @@ async def test_an_authority_of_ones_own(tmp_path: Path):
     assert trusted is ACCEPTED
     assert [True] == [finding.ok for finding in findings]
     assert len(receiver.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [(("h2", "http/1.1"), "h2"), (("http/1.1",), "http/1.1"), ((), None)],
+)
+async def test_http2_where_it_is_offered(tmp_path: Path, offered: tuple[str], agreed: str | None):
+    """HTTP/2 is spoken to a receiver that offers it, HTTP/1.1 to any other, by one connection."""
+    certificates = make_certificates(tmp_path / "certificates")
+    async with (
+        open_receiver(offering(certificates, *offered)) as receiver,
+        sink_to(receiver.url, ca_file=certificates.ca) as sink,
+    ):
+        assert [ACCEPTED] * 20 == list(await sink.deliver(fills(20)))
+
+    assert [agreed] == receiver.protocols
+    assert ids(fills(20)) == receiver.held()
+
+
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+async def test_a_half_open_connection(tmp_path: Path, protocol: str):
+    """A connection that carries nothing any more is given up with its request."""
+    certificates = make_certificates(tmp_path / "certificates")
+    async with (
+        open_receiver(offering(certificates, protocol)) as receiver,
+        open_link(receiver.port) as link,
+        sink_to(f"https://{link.address}/hook", ca_file=certificates.ca, timeout=0.5) as sink,
+    ):
+        assert [ACCEPTED] == list(await sink.deliver(fills(1)))
+        link.silence()
+        [silent] = await sink.deliver(fills(1, first=2))
+        link.restore()
+        assert [ACCEPTED] == list(await sink.deliver(fills(1, first=2)))
+
+    assert isinstance(silent, Later)
+    assert "no whole answer" in silent.reason
+    assert [protocol, protocol] == receiver.protocols
+    assert ids(fills(2)) == receiver.held()
+
+
+@pytest.mark.parametrize("protocol", ["h2", "http/1.1"])
+async def test_an_answer_without_end(tmp_path: Path, protocol: str):
+    """It is cut, over either protocol, and the next request is not behind its rest."""
+    certificates = make_certificates(tmp_path / "certificates")
+    async with (
+        open_receiver(offering(certificates, protocol)) as receiver,
+        sink_to(receiver.url, ca_file=certificates.ca) as sink,
+    ):
+        receiver.reply = lambda _: Reply(body=b"x" * (1 << 20))
+        assert [ACCEPTED] == list(await sink.deliver(fills(1)))
+        receiver.reply = lambda _: Reply()
+        assert [ACCEPTED] == list(await sink.deliver(fills(1, first=2)))
+
+    assert [protocol, protocol] == receiver.protocols
 
 
 async def test_a_changed_certificate(tmp_path: Path):
