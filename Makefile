@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 JOBS   ?= 2
 
 # A test whose package is missing says so and is skipped; as root on Debian none is.
-DEBIAN_FOR_TESTS := strace chromium prometheus faketime redis-server postgresql nats-server mosquitto systemd-container debootstrap
+DEBIAN_FOR_TESTS := strace chromium prometheus faketime redis-server postgresql nats-server mosquitto systemd-container debootstrap podman runc
 
 .PHONY: help demo test check format scenarios pending soak bench install-service clean
 

@@ -96,10 +96,9 @@ class Machine:
 @contextmanager
 def boot(wheel: Path, directory: Path) -> Iterator[Machine]:
     """Boot a machine that has the source tree at `SOURCE`, and wheels for pip at `WHEELS`."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with (CACHE / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # two at a time would share one root
-        wheels = _prepare(wheel)
+    with locked_cache():
+        prepare_root()
+        wheels = download_wheels(f"{wheel}[top]")
         shutil.copytree(REPOSITORY / "systemd", directory / "systemd")
         shutil.copy2(REPOSITORY / "constraints.txt", directory)
         log = (directory / "boot.log").open("wb")
@@ -127,19 +126,35 @@ def boot(wheel: Path, directory: Path) -> Iterator[Machine]:
             log.close()
 
 
-def _prepare(wheel: Path) -> Path:
-    root, wheels = CACHE / "root", CACHE / "wheels"
+@contextmanager
+def locked_cache() -> Iterator[None]:
+    """Be the only one who uses the root: two at a time would see each other's files."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def prepare_root() -> Path:
+    """A Debian of `SUITE`, made once per computer."""
+    root = CACHE / "root"
     if not (CACHE / "root.complete").exists():
         shutil.rmtree(root, ignore_errors=True)
         include = f"--include={PACKAGES}"
         run("debootstrap", "--variant=minbase", include, SUITE, root, mirror(), seconds=600)
         (CACHE / "root.complete").touch()
+    return root
+
+
+def download_wheels(*requirements: str) -> Path:
+    """A folder with these and all that they need, for the Python of `SUITE`."""
+    wheels = CACHE / "wheels"
     for old in wheels.glob("exchange_event_gateway-*"):
         old.unlink()
     run(
         sys.executable, "-m", "pip", "download", "--quiet", "--python-version", PYTHON,
         "--only-binary=:all:", "--find-links", wheels, "--dest", wheels,
-        "-c", REPOSITORY / "constraints.txt", f"{wheel}[top]",
+        "-c", REPOSITORY / "constraints.txt", *requirements,
     )  # fmt: skip
     return wheels
 
