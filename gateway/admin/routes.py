@@ -20,6 +20,15 @@ LARGEST: Final = 2**63 - 1
 READING: Final = frozenset({"GET", "HEAD"})
 
 
+def _number(text: str) -> float:
+    """JSON knows one kind of number: 7.0 is the whole number 7, as its schema says."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
+
+
+_DECODE: Final = msgspec.json.Decoder(float_hook=_number).decode
+
+
 class Parameter(msgspec.Struct, frozen=True, kw_only=True):
     """A query parameter."""
 
@@ -65,7 +74,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
                 todo=f"Send it with Content-Type: {JSON}.",
             )
         try:
-            return msgspec.json.decode(self.request.body, type=shape)
+            return msgspec.convert(_DECODE(self.request.body), type=shape)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise Problem(HTTPStatus.BAD_REQUEST, f"body: {error}") from None
 
