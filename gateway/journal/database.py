@@ -106,7 +106,10 @@ def _translate(error: apsw.Error, system_errno: int) -> JournalError:
         )
     # An fsync that fails for want of space has still lost track of what is on
     # disk: only a fresh look, after a restart, tells.
-    full = isinstance(error, apsw.FullError) or system_errno in _OUT_OF_SPACE
+    full = isinstance(error, apsw.FullError) or (
+        # SQLite keeps the number of the last failed call: other errors do not set it.
+        isinstance(error, apsw.IOError | apsw.CantOpenError) and system_errno in _OUT_OF_SPACE
+    )
     if full and extended not in _SYNC_FAILURES:
         return JournalBlocked(NO_SPACE)
     name = apsw.mapping_extended_result_codes.get(extended, type(error).__name__)

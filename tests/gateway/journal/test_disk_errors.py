@@ -1,15 +1,21 @@
 """A disk that fails: not acknowledged, not tried again, said clearly."""
 
+import errno
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
+import apsw
 import pytest
 import trio
 
-from gateway.errors import ExitCode, JournalFailed
+from gateway.errors import ExitCode, JournalBlocked, JournalFailed
+from gateway.journal.database import our_errors
 from gateway.journal.reader import open_reader
+from gateway.journal.reply import Reply
+from gateway.journal.writer import Job
 from tests.doubles.events import fill_event
 from tests.gateway.journal.conftest import OpenAt
 
@@ -79,8 +85,9 @@ async def test_a_failure_reaches_everybody(open_at: OpenAt):
     async def use_until_cancelled() -> None:
         async with open_at() as journal:
             # A disk that breaks, in the simplest form: the files are closed.
-            journal._writer._store._connection.close(True)
-            ticket = await journal.append([fill_event(1)])
+            connection = journal._writer._store._connection
+            journal._put(Job(lambda _: connection.close(True)), Reply())
+            ticket = journal.append_nowait([fill_event(1)])
             try:
                 await ticket.wait()
             except JournalFailed:
@@ -94,3 +101,17 @@ async def test_a_failure_reaches_everybody(open_at: OpenAt):
     with trio.fail_after(30), pytest.raises(JournalFailed, match="the writer broke"):
         await use_until_cancelled()
     assert refused == ["ticket", "append"]
+
+
+class AfterFullDisk:
+    """A connection whose last failed system call had found the disk full."""
+
+    system_errno = errno.ENOSPC
+
+
+def test_an_error_after_a_full_disk_is_not_taken_for_one():
+    """Only an error of a file asks for the errno, which outlives the call that set it."""
+    with pytest.raises(JournalBlocked), our_errors(cast("apsw.Connection", AfterFullDisk())):
+        raise apsw.IOError
+    with pytest.raises(JournalFailed), our_errors(cast("apsw.Connection", AfterFullDisk())):
+        raise apsw.ConstraintError

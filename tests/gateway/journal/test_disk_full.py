@@ -15,7 +15,13 @@ from gateway.journal.reply import Ticket
 from tests.doubles.events import fill_event
 from tests.gateway.journal.conftest import OpenAt
 
-LIMITS = {"reserve_bytes": 2 << 20, "retry_seconds": 0.02, "group_bytes": 128 << 10}
+LIMITS = {
+    "reserve_bytes": 2 << 20,
+    "retry_seconds": 0.02,
+    "group_bytes": 128 << 10,
+    # Far less than the disk holds: what waits while it is full has to fit afterwards.
+    "queue_bytes": 1 << 20,
+}
 CYCLES = 3
 
 pytestmark = pytest.mark.skipif(
@@ -49,17 +55,19 @@ def eat_space(disk: Path, leave_bytes: int = 0) -> Path:
 
 
 async def fill_until_blocked(journal: Journal, number: int) -> list[Ticket]:
-    """Append like a source that does not look: more than fits, less than the whole disk.
+    """Append like a source that does not look, as fast as the bounded queue lets it."""
+    tickets: list[Ticket] = []
 
-    On a busy machine the loop outruns the writer; without a bound it would queue more
-    than the disk could ever take.
-    """
-    tickets = []
-    with trio.fail_after(60):
-        while not journal.blocked and len(tickets) < 600:
+    async def fill() -> None:
+        while True:
             event = fill_event(number + len(tickets), raw="x" * 2_000)
             tickets.append(await journal.append([event]))
-        await journal.wait_blocked()
+
+    with trio.fail_after(60):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(fill)
+            await journal.wait_blocked()
+            nursery.cancel_scope.cancel()
     return tickets
 
 
@@ -129,7 +137,7 @@ async def test_stopping_while_full_keeps_what_was_acknowledged(small_disk: Path,
         glutton = eat_space(small_disk)
         tickets = await fill_until_blocked(journal, 1)
         tickets += [
-            await journal.append([fill_event(20_000 + n, raw="x" * 2_000)]) for n in range(4_000)
+            journal.append_nowait([fill_event(20_000 + n, raw="x" * 2_000)]) for n in range(4_000)
         ]
     assert happenings.BLOCKED.count == before + 1
     acknowledged = 0
