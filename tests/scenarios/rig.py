@@ -12,7 +12,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import trio
 
@@ -120,6 +120,10 @@ class Daemon:
         return " | ".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
+Origin = tuple[Literal["http", "https"], str]
+"""Scheme, and host with port."""
+
+
 class Rig:
     """Venues, daemon, and what its `jsonl` sink holds."""
 
@@ -136,6 +140,8 @@ class Rig:
         """More top-level sections, as YAML text."""
         self.patches: dict[str, str] = {}
         """More options of an account, as YAML lines to be added."""
+        self.origins: dict[str, Origin] = {}
+        """Where an account finds its venue, if not where that listens by itself."""
 
     def write_config(self) -> None:
         """Write gateway.yaml for the venues as they are now."""
@@ -150,8 +156,16 @@ class Rig:
         ]
         text = "\n".join(lines) + "\n"
         for name, (venue, index) in self.accounts.items():
-            text += venue.configuration(name, index) + self.patches.get(name, "")
+            text += self._account(name, venue, index) + self.patches.get(name, "")
         self.daemon.config.write_text(text)
+
+    def _account(self, name: str, venue: Simulator, index: int) -> str:
+        origin = self.origins.get(name)
+        if origin is None:
+            return venue.configuration(name, index)
+        http, host = origin
+        rest, stream = f"{http}://{host}", f"{http.replace('http', 'ws')}://{host}"
+        return venue.venue.configuration(name, index, rest, stream + venue.websocket_path)
 
     @property
     def events_path(self) -> Path:
