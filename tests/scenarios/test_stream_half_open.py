@@ -17,7 +17,7 @@ NOTICED_SECONDS = 45.0
 
 QUIET = [
     pytest.param(600, "short", id="short"),
-    pytest.param(1_800, "CI", marks=pytest.mark.pending, id="ci"),
+    pytest.param(1_800, "CI", marks=pytest.mark.scenarios, id="ci"),
     pytest.param(24 * 3600, "soak", marks=pytest.mark.soak, id="soak"),
 ]
 
