@@ -238,13 +238,10 @@ class Orders:
 def _is_old_history(known: KnownOrder | None, told: ToldOrder, heard: Heard) -> bool:
     """Whether REST lists an order that ended before the time in question."""
     order = told.order
+    if heard.since_ns is None or known is not None or not order.final:
+        return False
     latest = max(order.updated_time or "", order.created_time or "") or None
-    return (
-        known is None
-        and order.final
-        and latest is not None
-        and _is_before(Timestamp(latest), heard)
-    )
+    return latest is not None and _is_before(Timestamp(latest), heard)
 
 
 def _is_before(venue_time: Timestamp | None, heard: Heard) -> bool:

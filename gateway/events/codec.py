@@ -16,6 +16,7 @@ from gateway.events.model import BODY_TYPES, SCHEMA_VERSION, Body, Event, Kind, 
 from gateway.events.times import Timestamp
 
 _ENCODER: Final = msgspec.json.Encoder()
+_HEAD: Final = b'{"schema":"%b","id":"%%b","seq":%%d,' % SCHEMA_VERSION.encode()
 
 
 class DecodeError(ValueError):
@@ -65,11 +66,7 @@ def render_native(
     event_id: str, seq: int, tail: bytes, raw: bytes | None, *, include_raw: bool
 ) -> bytes:
     """The event as one line of JSON, fields in the order of the schema."""
-    head = b'{"schema":"%b","id":"%b","seq":%d,' % (
-        SCHEMA_VERSION.encode(),
-        event_id.encode(),
-        seq,
-    )
+    head = _HEAD % (event_id.encode(), seq)
     if include_raw:
         return b'%b%b,"raw":%b}' % (head, tail, raw if raw is not None else b"null")
     return b"%b%b}" % (head, tail)

@@ -9,6 +9,7 @@ only where the gateway has to compute something, and then in `CONTEXT`.
 
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation, localcontext
+from functools import lru_cache
 from typing import Final, NewType
 
 PlainDecimal = NewType("PlainDecimal", str)
@@ -49,14 +50,20 @@ def plain(value: str | int | Decimal) -> PlainDecimal:
     lost what this module is there to keep.
     """
     if isinstance(value, str):
-        if _PLAIN.fullmatch(value):
-            return PlainDecimal(value)
-        if len(value) > 2 * MAX_DIGITS or not _NUMBER.fullmatch(value):
-            raise NumberError(f"not a decimal number: {value[:40]!r}")
-        value = Decimal(value)
-    elif isinstance(value, bool) or not isinstance(value, int | Decimal):
+        return _plain_text(value)
+    if isinstance(value, bool) or not isinstance(value, int | Decimal):
         raise NumberError(f"not a decimal number: {type(value).__name__}")
     return _print(value)
+
+
+@lru_cache(maxsize=4096)
+def _plain_text(text: str) -> PlainDecimal:
+    """Prices, quantities and above all zeros come again and again."""
+    if _PLAIN.fullmatch(text):
+        return PlainDecimal(text)
+    if len(text) > 2 * MAX_DIGITS or not _NUMBER.fullmatch(text):
+        raise NumberError(f"not a decimal number: {text[:40]!r}")
+    return _print(Decimal(text))
 
 
 def _print(value: int | Decimal) -> PlainDecimal:

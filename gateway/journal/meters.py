@@ -1,5 +1,6 @@
 """The journal's numbers for Prometheus."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
@@ -52,17 +53,21 @@ class Meters:
     def recorded(self, events: Sequence[Event], seqs: Sequence[int | None]) -> None:
         """Count what became of the events of one `append`."""
         now_ns = self._clock.now_ns()
-        for event, seq in zip(events, seqs, strict=True):
-            if seq is None:
-                self._duplicate_cell(event.account).inc()
+        # Most events of a burst have all of these in common: each kind is counted once.
+        alike = Counter(
+            (event.account, event.body.KIND, event.origin, event.venue_time, seq is not None)
+            for event, seq in zip(events, seqs, strict=True)
+        )
+        for (account, kind, origin, venue_time, is_new), count in alike.items():
+            if not is_new:
+                self._duplicate_cell(account).inc(count)
                 continue
-            self._recorded_cell(event).inc()
-            if event.venue_time is not None:
-                lag_ns = max(now_ns - to_nanoseconds(event.venue_time), 0)
-                self._lag_cell(event.account).observe(lag_ns / 1e9)
+            self._recorded_cell((account, kind.value, origin.value)).inc(count)
+            if venue_time is not None:
+                lag_ns = max(now_ns - to_nanoseconds(venue_time), 0)
+                self._lag_cell(account).observe(lag_ns / 1e9, count)
 
-    def _recorded_cell(self, event: Event) -> Cell:
-        key = (event.account, event.kind.value, event.origin.value)
+    def _recorded_cell(self, key: tuple[str, str, str]) -> Cell:
         cell = self._recorded.get(key)
         if cell is None:
             cell = self._recorded[key] = self._metrics.cell("gateway_events_recorded", *key)
