@@ -15,8 +15,8 @@ def summarise(status: Status) -> str:
     wanted = sum(each.state is not AccountState.STOPPED for each in status.accounts.values())
     sinks = sum(sink.state is not SinkState.STOPPED for sink in status.sinks.values())
     parts = [
-        f"{live} of {wanted} account{_s(wanted)} live",
-        f"{sinks} sink{_s(sinks)}",
+        f"{live} of {count(wanted, 'account')} live",
+        count(sinks, "sink"),
     ]
     failing = sum(sink.state is SinkState.RETRYING for sink in status.sinks.values())
     if failing:
@@ -62,5 +62,6 @@ def _words(text: str) -> str:
     return text.replace("_", " ")
 
 
-def _s(count: int) -> str:
-    return "" if count == 1 else "s"
+def count(number: int, what: str) -> str:
+    """``1 sink``, ``2 sinks``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -14,6 +14,7 @@ import click
 import msgspec
 import trio
 
+from gateway.admin.summary import count
 from gateway.cli.connecting import Finding, probe_everything
 from gateway.cli.options import config_path
 from gateway.config import Config, InvalidConfiguration, Mistake, load_config
@@ -100,4 +101,5 @@ def _print(verdict: Verdict) -> None:
     for finding in verdict.connections:
         click.echo(REDACTOR.redact(str(finding)), err=not finding.ok)
     if not verdict.mistakes and not verdict.secrets:
-        click.echo(f"{verdict.file}: {verdict.accounts} accounts, {verdict.sinks} sinks: valid")
+        held = f"{count(verdict.accounts, 'account')}, {count(verdict.sinks, 'sink')}"
+        click.echo(f"{verdict.file}: {held}: valid")

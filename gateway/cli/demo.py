@@ -5,8 +5,10 @@ a real `gateway.yaml`, which stays in the demo's directory to look at.
 """
 
 import random
+import shutil
 import signal
 import socket
+import sys
 import tempfile
 from collections import Counter
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
@@ -145,4 +147,9 @@ def _tell(demo: Demo) -> None:
     kinds = ", ".join(f"{demo.counts[kind]} {kind.value}" for kind in Kind if demo.counts[kind])
     click.echo(f"\nSaw {demo.counts.total()} events: {kinds}.", err=True)
     click.echo(f"Journal: {demo.directory} (to seq {demo.last_seq}); look again with", err=True)
-    click.echo(f"  gateway -c {demo.directory / 'gateway.yaml'} tail", err=True)
+    click.echo(f"  {_own_name()} -c {demo.directory / 'gateway.yaml'} tail", err=True)
+
+
+def _own_name() -> str:
+    """How this command is called from the shell it was called from."""
+    return "gateway" if shutil.which("gateway") else sys.argv[0]

@@ -3,18 +3,16 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
 
 from gateway.cli.options import loaded_config
+from gateway.cli.status_text import size
 from gateway.errors import ExitCode
 from gateway.journal import SinkPosition
 from gateway.journal.reader import open_reader
 from gateway.journal.verify import verify as check_everything
-
-_MIB: Final = 1 << 20
 
 
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +43,7 @@ def info(as_json: bool) -> None:
     click.echo(f"directory  {sizes.directory}")
     click.echo(f"epoch      {sizes.epoch}")
     click.echo(f"events     {sizes.first_seq} to {sizes.last_seq}")
-    click.echo(f"size       {sizes.bytes / _MIB:.1f} MiB, {sizes.free_bytes / _MIB:.0f} MiB free")
+    click.echo(f"size       {size(sizes.bytes)}, {size(sizes.free_bytes)} free")
     for sink in sizes.sinks:
         pending = sizes.last_seq - sink.cursor
         click.echo(
@@ -80,7 +78,7 @@ def backup(target: Path) -> None:
     with open_reader(loaded_config().state_dir) as reader:
         reader.back_up(target.absolute())
         last_seq = reader.ledger().next_seq - 1
-    click.echo(f"{target}: {target.stat().st_size / _MIB:.1f} MiB, events to at least {last_seq}")
+    click.echo(f"{target}: {size(target.stat().st_size)}, events to at least {last_seq}")
 
 
 def _measure(directory: Path) -> Sizes:

@@ -24,6 +24,11 @@ MAX_FILE_BYTES: Final = 32 * 1024 * 1024
 MAX_DEPTH: Final = 20
 """Our deepest option lies at depth 6."""
 
+_HOW_TO_BEGIN: Final = (
+    "name another file by -c; `gateway explain lbank` or `fmex` shows a first configuration,"
+    " and `gateway demo` needs none"
+)
+
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # C is 10 times faster
 _NULLS: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _TEXT_TAG: Final = "tag:yaml.org,2002:str"
@@ -100,7 +105,8 @@ def _read_text(path: Path, start: Place, report: Report) -> str | None:
             data = file.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the path
         reason = getattr(error, "strerror", None) or str(error)
-        report.mistake(start, "", f"cannot be read: {reason}")
+        hint = _HOW_TO_BEGIN if isinstance(error, FileNotFoundError) else None
+        report.mistake(start, "", f"cannot be read: {reason}", hint)
         return None
     if len(data) > MAX_FILE_BYTES:
         report.mistake(start, "", f"larger than {MAX_FILE_BYTES} bytes: not a configuration")

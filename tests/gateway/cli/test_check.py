@@ -33,7 +33,7 @@ def test_a_sound_configuration(sound: Path, run: Run) -> None:
     """Exit 0 and one line on stdout."""
     outcome = run("check", "-c", sound)
 
-    assert (0, f"{sound}: 1 accounts, 1 sinks: valid\n", "") == (
+    assert (0, f"{sound}: 1 account, 1 sink: valid\n", "") == (
         outcome.code,
         outcome.out,
         outcome.err,
