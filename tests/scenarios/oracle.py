@@ -6,7 +6,7 @@ would share their mistakes. Letters in messages are those of `docs/reliability.m
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,10 @@ Delivered = dict[str, Any]
 
 SOON = timedelta(seconds=10)
 """How soon the next push about something makes a lost one good. Longer is a silence."""
+
+CHECKED = timedelta(seconds=70)
+"""The same for a push that the venue swallowed on a socket that stands: nothing but the
+next comparison with REST (every 60 s in virtual time) can tell, and by then it is good."""
 
 EDGE = timedelta(seconds=2)
 """How far a declared bound may lie from the first fact that was lost behind it."""
@@ -212,7 +216,8 @@ class _Account:
         fills between the two are judged by themselves (`missing`).
         """
         gaps = self._declared()
-        carried = _carried(self.truth)
+        carried = _with_fate(self.truth, set(Fate) - {Fate.LOST})
+        swallowed = _with_fate(self.truth, {Fate.LOST})
         next_heard: dict[tuple[str, str], datetime] = {}
         for fact in reversed(self.facts):
             at, subject = _at(fact.time_ms), _subject(fact)
@@ -220,7 +225,9 @@ class _Account:
                 continue
             if fact.number in carried:
                 next_heard[subject] = at
-            elif subject in next_heard and next_heard[subject] - at <= SOON:
+            elif subject in next_heard and next_heard[subject] - at <= (
+                CHECKED if fact.number in swallowed else SOON
+            ):
                 continue
             elif not any(since - EDGE <= at <= until + EDGE for since, until in gaps):
                 self._note("dishonest", f"{fact.kind} {fact.key} at {at} was lost in no gap")
@@ -244,12 +251,12 @@ class _Account:
         getattr(self.verdict, what).append(f"{self.name}: {text}")
 
 
-def _carried(truth: Truth) -> set[int]:
-    """Facts that at least one connection was sent."""
+def _with_fate(truth: Truth, fates: Set[Fate]) -> set[int]:
+    """Facts that met one of these fates on at least one connection."""
     return {
         number
         for delivery in truth.deliveries
-        if delivery.fate != Fate.LOST
+        if delivery.fate in fates
         for number in delivery.facts
     }
 
