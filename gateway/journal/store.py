@@ -164,8 +164,9 @@ class Store:
         return self._is_shrinking
 
     def _checkpoint(self) -> None:
-        self._wal_pages = 0
         self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+        # Only now: one that found the disk full has to be tried again.
+        self._wal_pages = 0
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -134,7 +134,6 @@ class Writer:
             if group:
                 self._write(group)
             busy = self._tidy()
-            self._restore_reserve()
 
     def _take(self, *, patient: bool) -> list[Job]:
         """What waits, up to a group's bounds; nothing when there is none."""
@@ -174,12 +173,19 @@ class Writer:
 
     def _tidy(self) -> bool:
         """Take a step of housekeeping; True when there is more of it."""
+        if self._full and not self._reserve.make():
+            # What is left is for the last words.
+            return False
         try:
-            return self._retire_if_due() or self._store.tidy()
+            more = self._retire_if_due() or self._store.tidy()
         except JournalBlocked:
             # The groups are safe in the WAL; the database file will get them later.
             self._give_reserve()
             return False
+        if self._full:
+            self._full = False
+            self._announce(SpaceChanged(full=False))
+        return more
 
     def _retire_if_due(self) -> bool:
         if time.monotonic() < self._retire_at:
@@ -202,15 +208,10 @@ class Writer:
             raise JournalBlocked("the disk stayed full until the gateway stopped")
 
     def _give_reserve(self) -> bool:
+        """Leave its blocks to the last words; False when the disk was full before."""
+        self._reserve.release()
         if self._full:
             return False
         self._full = True
-        self._reserve.release()
         self._announce(SpaceChanged(full=True))
         return True
-
-    def _restore_reserve(self) -> None:
-        """Blocks for the next time. While they cannot be had, the disk counts as full."""
-        if self._full and self._reserve.make():
-            self._full = False
-            self._announce(SpaceChanged(full=False))

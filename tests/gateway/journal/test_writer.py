@@ -1,10 +1,14 @@
-"""In which order the writer takes what waits for it."""
+"""In which order the writer takes what waits for it, and when a disk is full for it."""
 
+import math
+from pathlib import Path
 from typing import Any
 
+from gateway.errors import JournalBlocked
 from gateway.journal import commands
+from gateway.journal.reserve import Reserve
 from gateway.journal.settings import Limits
-from gateway.journal.writer import Job, Writer
+from gateway.journal.writer import Job, SpaceChanged, Writer
 
 
 def idle_writer(**limits: int) -> Writer:
@@ -45,3 +49,34 @@ def test_a_group_takes_what_comes_ahead_meanwhile():
     assert {first, move, last} == set(taken)
     assert len(taken) == 3
     assert writer._take(patient=False) == []
+
+
+class CrampedStore:
+    """A database that cannot grow while others have the disk."""
+
+    def __init__(self) -> None:
+        self.full = True
+
+    def tidy(self) -> bool:
+        """Fold the WAL in, or not."""
+        if self.full:
+            raise JournalBlocked("no space left")
+        return False
+
+
+def test_a_disk_too_full_for_the_database_is_full_once(tmp_path: Path):
+    """That its last words would still fit does not make it free again, a moment later."""
+    store: Any = CrampedStore()
+    nothing: Any = None
+    news: list[object] = []
+    reserve = Reserve(tmp_path / "reserve", 4096)
+    writer = Writer(store, reserve, nothing, Limits(), news.append)
+    writer._retire_at = math.inf  # nothing to delete
+    for _ in range(3):
+        assert not writer._tidy()
+    assert [SpaceChanged(full=True)] == news
+
+    store.full = False
+    writer._tidy()
+    assert [SpaceChanged(full=True), SpaceChanged(full=False)] == news
+    assert (tmp_path / "reserve").exists()
