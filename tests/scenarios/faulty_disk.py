@@ -57,8 +57,8 @@ def remount(place: Path, how: str) -> None:
     subprocess.run(["mount", "-o", f"remount,{how}", place], check=True)
 
 
-def eat_space(disk: Path) -> Path:
-    """Fill the disk to its last block with something else, whoever writes beside it."""
+def eat_space(disk: Path, leave_bytes: int = 0) -> Path:
+    """Fill the disk to its last blocks with something else, whoever writes beside it."""
     glutton = disk / "glutton"
     block = bytes(os.statvfs(disk).f_frsize)
     with glutton.open("wb", buffering=0) as file:
@@ -68,4 +68,5 @@ def eat_space(disk: Path) -> Path:
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+        file.truncate(file.tell() - leave_bytes)
     return glutton

@@ -25,6 +25,9 @@ CHECKED = timedelta(seconds=70)
 """The same for a push that the venue swallowed on a socket that stands: nothing but the
 next comparison with REST (every 60 s in virtual time) can tell, and by then it is good."""
 
+LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC)
+"""Before every fact."""
+
 EDGE = timedelta(seconds=2)
 """How far a declared bound may lie from the first fact that was lost behind it."""
 
@@ -57,23 +60,36 @@ class Verdict(msgspec.Struct, kw_only=True):
         assert not found, f"promises broken ({self.facts} facts, {self.events} events): {found}"
         assert self.facts > 0, "nothing happened: the scenario proves nothing"
 
+    def add(self, page: "Verdict") -> None:
+        """Count a page that was kept."""
+        self.facts += page.facts
+        self.events += page.events
+        self.repeats += page.repeats
 
-def judge(delivered: Sequence[Delivered], truths: Mapping[str, tuple[Truth, int]]) -> Verdict:
-    """Compare. `truths` names, per account of the gateway, its truth and index there."""
+
+def judge(
+    delivered: Sequence[Delivered], truths: Mapping[str, tuple[Truth, int]], after_seq: int = 0
+) -> Verdict:
+    """Compare. `truths` names, per account of the gateway, its truth and index there.
+
+    `after_seq` is where an earlier judgement ended, when both sides have been
+    cleared of what it judged; 0 for the first.
+    """
     verdict = Verdict(events=len(delivered))
-    unique = _check_order(delivered, verdict)
+    unique = _check_order(delivered, after_seq, verdict)
     by_account: dict[str, list[Delivered]] = defaultdict(list)
     for event in unique:
         by_account[event["account"]].append(event)
     for name, (truth, index) in truths.items():
-        _Account(name, truth, index, by_account[name], verdict).judge()
+        events = by_account[name]
+        begin = LONG_AGO if after_seq else _first_live(events)
+        _Account(name, truth, index, events, begin, verdict).judge()
     return verdict
 
 
-def _check_order(delivered: Sequence[Delivered], verdict: Verdict) -> list[Delivered]:
+def _check_order(delivered: Sequence[Delivered], highest: int, verdict: Verdict) -> list[Delivered]:
     """I3 and I4: first occurrences follow `seq` without holes."""
     first: dict[str, Delivered] = {}
-    highest = 0
     for event in delivered:
         if event["id"] in first:
             verdict.repeats += 1
@@ -89,13 +105,18 @@ def _check_order(delivered: Sequence[Delivered], verdict: Verdict) -> list[Deliv
 
 class _Account:
     def __init__(
-        self, name: str, truth: Truth, index: int, events: list[Delivered], verdict: Verdict
+        self,
+        name: str,
+        truth: Truth,
+        index: int,
+        events: list[Delivered],
+        begin: datetime | None,
+        verdict: Verdict,
     ) -> None:
         self.name = name
         self.verdict = verdict
         self.events = events
         self.truth = truth
-        begin = next((time_of(e["received_time"]) for e in events if _is_live(e)), None)
         # What happened before the first `live` is the snapshot's, not the stream's.
         self.facts = [
             fact
@@ -272,8 +293,11 @@ def _last(facts: Iterable[Fact]) -> dict[str, Fact]:
     return {fact.key: fact for fact in facts}
 
 
-def _is_live(event: Delivered) -> bool:
-    return event["kind"] == "stream" and event["stream"]["status"] == "live"
+def _first_live(events: Iterable[Delivered]) -> datetime | None:
+    for event in events:
+        if event["kind"] == "stream" and event["stream"]["status"] == "live":
+            return time_of(event["received_time"])
+    return None
 
 
 def _number(value: Any) -> Decimal:

@@ -4,7 +4,6 @@ A scenario starts it, does its worst, and asks the oracle. Nothing here sleeps f
 a fixed time: it waits for conditions, each with a generous deadline.
 """
 
-import json
 import os
 import signal
 import subprocess
@@ -19,19 +18,27 @@ import trio
 from gateway import registry
 from gateway.admin.client import ControlClient, NotRunning
 from gateway.simulator import Scenario, Simulator, load_dialect, open_simulator
+from gateway.simulator.truth import MAX_FACTS
+from tests.scenarios.eventfile import EventFile
 from tests.scenarios.oracle import Delivered, Verdict, judge
 
 READY_SECONDS = 30.0
 POLL_SECONDS = 0.02
 
 
-async def wait_until(condition: Callable[[], bool], seconds: float = 30, what: str = "") -> None:
-    """Wait for a condition about another process, which no event of ours can announce."""
+async def wait_until(
+    condition: Callable[[], bool], seconds: float = 30, what: str | Callable[[], str] = ""
+) -> None:
+    """Wait for a condition about another process, which no event of ours can announce.
+
+    `what` names it in the failure; a function is asked then, and not before.
+    """
     with trio.move_on_after(seconds):
         while not condition():  # noqa: ASYNC110 # another process sets no event of ours
             await trio.sleep(POLL_SECONDS)
         return
-    raise AssertionError(f"not within {seconds:g} s: {what or condition}")
+    lacking = what() if callable(what) else what
+    raise AssertionError(f"not within {seconds:g} s: {lacking or condition}")
 
 
 class Daemon:
@@ -78,7 +85,7 @@ class Daemon:
 
     async def wait_ready(self) -> None:
         """Wait until `/readyz` would answer 200."""
-        await wait_until(self.is_ready, READY_SECONDS, f"ready; log: {self.tail_of_log()}")
+        await wait_until(self.is_ready, READY_SECONDS, lambda: f"ready: {self.tail_of_log()}")
 
     def is_ready(self) -> bool:
         """Ask over control.sock. A daemon that ended is a failure, not a wait."""
@@ -142,6 +149,8 @@ class Rig:
         """More options of an account, as YAML lines to be added."""
         self.origins: dict[str, Origin] = {}
         """Where an account finds its venue, if not where that listens by itself."""
+        self._file = EventFile()
+        self._judged_seq = 0
 
     def write_config(self) -> None:
         """Write gateway.yaml for the venues as they are now."""
@@ -174,10 +183,7 @@ class Rig:
 
     def delivered(self) -> list[Delivered]:
         """What the `jsonl` sink holds, whole lines only."""
-        if not self.events_path.exists():
-            return []
-        whole, _, _ = self.events_path.read_bytes().rpartition(b"\n")
-        return [json.loads(line) for line in whole.splitlines()]
+        return self._file.read(self.events_path)
 
     def streams(self, account: str) -> list[dict[str, Any]]:
         """The delivered stream events of an account."""
@@ -189,12 +195,29 @@ class Rig:
 
     def judge(self) -> Verdict:
         """Ask the oracle."""
+        for venue in self.venues.values():
+            assert len(venue.truth.facts) < MAX_FACTS, "the truth was forgotten: turn pages"
         truths = {name: (venue.truth, index) for name, (venue, index) in self.accounts.items()}
-        return judge(self.delivered(), truths)
+        return judge(self.delivered(), truths, self._judged_seq)
+
+    async def turn_page(self, seconds: float = 60) -> Verdict:
+        """Come to rest, judge what happened since the last page, and forget it.
+
+        Runs of hours do so now and then: all that happens in them fits no memory.
+        """
+        await self.wait_quiet(seconds)
+        verdict = await trio.to_thread.run_sync(self.judge)
+        verdict.assert_kept()
+        self._judged_seq = max(event["seq"] for event in self.delivered())
+        self._file.turn_page()
+        for venue in self.venues.values():
+            venue.truth.facts.clear()
+            venue.truth.deliveries.clear()
+        return verdict
 
     async def wait_live(self, seconds: float = 30) -> None:
         """Until every account is live and no gap is open."""
-        await wait_until(self.all_live, seconds, f"all live: {self.daemon.tail_of_log()}")
+        await wait_until(self.all_live, seconds, lambda: f"all live: {self.daemon.tail_of_log()}")
 
     def all_live(self) -> bool:
         """Every account live, no gap open, the first snapshot read."""

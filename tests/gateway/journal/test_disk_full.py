@@ -1,8 +1,5 @@
 """A full disk: nothing is lost, nothing stops, and it goes on by itself."""
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +11,7 @@ from gateway.journal import BlockReason, Journal, happenings, verify
 from gateway.journal.reply import Ticket
 from tests.doubles.events import fill_event
 from tests.gateway.journal.conftest import OpenAt
+from tests.scenarios.faulty_disk import eat_space, mounted, needs_mount
 
 LIMITS = {
     "reserve_bytes": 2 << 20,
@@ -24,34 +22,14 @@ LIMITS = {
 }
 CYCLES = 3
 
-pytestmark = pytest.mark.skipif(
-    os.geteuid() != 0 or shutil.which("mount") is None, reason="needs root to mount a small tmpfs"
-)
+pytestmark = needs_mount
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", place], check=False
-    )
-    if mounted.returncode:
-        pytest.skip("this machine mounts no tmpfs, not even for root")
-    try:
+    with mounted(tmp_path / "disk", 16) as place:
         yield place
-    finally:
-        subprocess.run(["umount", place], check=True)
-
-
-def eat_space(disk: Path, leave_bytes: int = 0) -> Path:
-    """Fill the disk with something else."""
-    space = os.statvfs(disk)
-    glutton = disk / "glutton"
-    with glutton.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, space.f_bavail * space.f_frsize - leave_bytes)
-    return glutton
 
 
 async def fill_until_blocked(journal: Journal, number: int) -> list[Ticket]:
