@@ -15,7 +15,7 @@ OFFSETS = (HOUR, -HOUR, DECADE, 0)
 """Each against the true time."""
 ROUNDS = [
     pytest.param(1, "short"),
-    pytest.param(4, "CI", marks=pytest.mark.pending),
+    pytest.param(4, "CI", marks=pytest.mark.scenarios),
     pytest.param(16, "soak", marks=pytest.mark.soak),
 ]
 
