@@ -196,7 +196,7 @@ function eventRow(event) {
     [at ? " · " : "", mood ? element("b", mood, text) : text]));
   const details = element("details", event.kind, element("summary", "", stamp,
     element("span", "where", event.account), element("span", "kind", event.kind),
-    element("span", "symbol", event.symbol ?? event.venue_symbol ?? ""), said));
+    element("span", "symbol", subject(event)), said));
   details.addEventListener("toggle", () => {
     if (details.childElementCount === 1) details.append(element("pre", "", JSON.stringify(event, null, 2)));
   }, { once: true });

@@ -51,24 +51,28 @@ function accountMood(account) {
 
 // --- what an event says, in a line
 
+const at = (price) => (price ? `@ ${price}` : "");
+
 const DESCRIBE = {
   order: (o) => [
     [o.side ?? "", o.side],
-    [[o.type, o.quantity ?? o.quote_quantity].filter(Boolean).join(" ")],
-    [o.price ? `@ ${o.price}` : ""],
+    [[o.type, o.quantity ?? o.quote_quantity, at(o.price)].filter(Boolean).join(" ")],
     [o.trigger_price ? `trigger ${o.trigger_price}` : ""],
     [words(o.status)],
-    [o.filled_quantity && o.quantity ? `${o.filled_quantity} of ${o.quantity} filled` : ""],
+    // A filled order was filled with its quantity; of others it is news how far they came.
+    [o.status !== "filled" && Number(o.filled_quantity) ? `${o.filled_quantity} filled` : ""],
   ],
   fill: (f) => [
     [f.side ?? "", f.side], [`${f.quantity} @ ${f.price}`], [f.liquidity ?? ""],
     [f.fee ? `fee ${f.fee} ${f.fee_currency ?? ""}` : ""],
   ],
-  balance: (b) => [[b.asset], [`${b.available} available, ${b.held} held`], [b.reason ?? ""]],
+  balance: (b) => [
+    [`${b.available} available`], [Number(b.held) ? `${b.held} held` : ""], [b.reason ?? ""],
+  ],
   position: (p) => [
-    [p.side, { long: "buy", short: "sell" }[p.side]], [p.quantity],
-    [p.entry_price ? `@ ${p.entry_price}` : ""], [p.leverage ? `${p.leverage}x` : ""],
-    [p.margin_mode ?? ""],
+    [p.side, { long: "buy", short: "sell" }[p.side]],
+    [[p.quantity, at(p.entry_price)].filter(Boolean).join(" ")],
+    [p.leverage ? `${p.leverage}x` : ""], [p.margin_mode ?? ""],
   ],
   stream: (s) => [
     [words(s.status)], [words(s.reason)],
@@ -80,3 +84,6 @@ const DESCRIBE = {
 
 const describe = (event) =>
   DESCRIBE[event.kind](event[event.kind]).filter(([text]) => text && text.trim());
+
+// What it is about: a pair, a contract, an asset.
+const subject = (event) => event.symbol ?? event.venue_symbol ?? event.balance?.asset ?? "";
