@@ -2,15 +2,18 @@
 
 The system's resolver blocks a thread, for minutes when the name server is gone,
 and cannot be interrupted. In Trio's own pool forty such look-ups would stop every
-file and database call of the process; here they only hold up other look-ups.
+file and database call of the process; here they only hold up other look-ups. Whoever
+asks for a name that is being looked up waits for that answer: a hundred accounts of a
+venue whose name server is dead take one thread, and the others' names are still found.
 
 `app` installs it once; then every connection of the process resolves through it,
 those of HTTP and of sinks' libraries too.
 """
 
 import socket
+from collections.abc import Callable
 from functools import partial
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import trio
 
@@ -32,13 +35,36 @@ Found = list[
 _Question = tuple[bytes | None, bytes | str | int | None, int, int, int, int]
 
 
+class _LookUp:
+    """One question that a thread is asking, and those who wait for its answer."""
+
+    def __init__(self) -> None:
+        self.done = trio.Event()
+        self.found: Found = []
+        self.error: OSError | None = None
+
+    async def wait(self) -> Found:
+        await self.done.wait()
+        if self.error is not None:
+            # Each waiter's own, or they would all write into one traceback.
+            raise type(self.error)(*self.error.args)
+        return self.found
+
+
 class ThreadedResolver(trio.abc.HostnameResolver):
     """Trio's resolver, with its own threads and a short memory."""
 
-    def __init__(self, remember_seconds: float = _REMEMBER_SECONDS) -> None:
+    def __init__(
+        self,
+        remember_seconds: float = _REMEMBER_SECONDS,
+        look_up: Callable[..., Any] = socket.getaddrinfo,
+    ) -> None:
         self._remember_seconds = remember_seconds
+        self._look_up = look_up
         self._threads = trio.CapacityLimiter(_THREADS)
         self._answers: dict[_Question, tuple[float, Found]] = {}
+        self._asked: dict[_Question, _LookUp] = {}
+        """What threads are looking up right now."""
 
     async def getaddrinfo(
         self,
@@ -55,11 +81,11 @@ class ThreadedResolver(trio.abc.HostnameResolver):
         if question in self._answers:
             await trio.lowlevel.checkpoint()
             return self._answers[question][1]
-        found = await trio.to_thread.run_sync(
-            partial(socket.getaddrinfo, *question), abandon_on_cancel=True, limiter=self._threads
-        )
-        self._answers[question] = (trio.current_time() + self._remember_seconds, found)
-        return found
+        if question not in self._asked:
+            self._asked[question] = _LookUp()
+            # It outlives whoever asked first: the thread would block on in any case.
+            trio.lowlevel.spawn_system_task(self._ask, question)
+        return await self._asked[question].wait()
 
     async def getnameinfo(
         self, sockaddr: tuple[str, int] | tuple[str, int, int, int], flags: int
@@ -70,6 +96,19 @@ class ThreadedResolver(trio.abc.HostnameResolver):
             abandon_on_cancel=True,
             limiter=self._threads,
         )
+
+    async def _ask(self, question: _Question) -> None:
+        asked = self._asked[question]
+        try:
+            asked.found = await trio.to_thread.run_sync(
+                partial(self._look_up, *question), abandon_on_cancel=True, limiter=self._threads
+            )
+            self._answers[question] = (trio.current_time() + self._remember_seconds, asked.found)
+        except OSError as error:
+            asked.error = error
+        finally:
+            del self._asked[question]
+            asked.done.set()
 
     def _forget_old(self) -> None:
         now = trio.current_time()

@@ -1,6 +1,7 @@
 """Names are looked up in threads of their own, and remembered for a moment."""
 
 import socket
+import threading
 
 import trio
 
@@ -20,6 +21,45 @@ async def test_memory_is_short():
     resolver = ThreadedResolver(remember_seconds=0)
     first = await resolver.getaddrinfo("localhost", 80)
     assert await resolver.getaddrinfo("localhost", 80) is not first
+
+
+async def test_a_dead_name_server_holds_up_nobody_elses_names():
+    """A hundred who ask for a name that is never found take one thread of the few."""
+    dead = threading.Event()
+    asked = []
+
+    def look_up(host: str, port: int, *_rest: int) -> list[tuple[str, int]]:
+        asked.append(host)
+        if host == "dead.example":
+            dead.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(host, port)]
+
+    resolver = ThreadedResolver(look_up=look_up)
+    failures = []
+
+    async def give_up_soon() -> None:
+        with trio.move_on_after(0.01):
+            await resolver.getaddrinfo("dead.example", 443)
+
+    async def be_told() -> None:
+        try:
+            await resolver.getaddrinfo("dead.example", 443)
+        except socket.gaierror as error:
+            failures.append(error)
+
+    async with trio.open_nursery() as nursery:
+        async with trio.open_nursery() as impatient:
+            for _ in range(100):
+                impatient.start_soon(give_up_soon)
+        nursery.start_soon(be_told)
+        nursery.start_soon(be_told)
+        with trio.fail_after(10):
+            assert [("live.example", 443)] == await resolver.getaddrinfo("live.example", 443)
+        dead.set()
+
+    assert sorted(asked) == ["dead.example", "live.example"]
+    assert ["Temporary failure in name resolution"] * 2 == [each.strerror for each in failures]
 
 
 async def test_once_installed_every_dial_uses_it():
