@@ -9,14 +9,14 @@ import signal
 # "reload", and must not kill a daemon that is about to read its files anyway.
 _HANGUP = signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
-import sys  # noqa: E402 - the signal comes first
-from collections.abc import Iterator, Sequence  # noqa: E402
+import sys  # noqa: E402 - imports wait for the signal's sake
+from collections.abc import Iterator, Sequence  # noqa: E402 - likewise
 
-import click  # noqa: E402
+import click  # noqa: E402 - likewise
 
-from gateway.cli import Invocation, root  # noqa: E402
-from gateway.errors import ExitCode, GatewayError  # noqa: E402
-from gateway.telemetry.redaction import REDACTOR  # noqa: E402
+from gateway.cli import Invocation, root  # noqa: E402 - likewise
+from gateway.errors import ExitCode, GatewayError  # noqa: E402 - likewise
+from gateway.telemetry.redaction import REDACTOR  # noqa: E402 - likewise
 
 _INTERRUPTED = 130
 """128 + SIGINT, as shells have it; `run` ends with 0 by itself."""

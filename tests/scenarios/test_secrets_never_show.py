@@ -23,12 +23,17 @@ PAGES = (
     "/", "/metrics", "/healthz", "/readyz", "/openapi.json", "/api/v1/status",
     "/api/v1/accounts/lbank-1", "/api/v1/accounts/fmex-2", "/api/v1/events?since_seq=0",
     "/api/v1/dead-letters", "/api/v1/dead-letters/1", "/api/v1/gaps", "/api/v1/nothing-here",
+    "/events",
 )  # fmt: skip
 COMMANDS = (
     ("status",), ("status", "--json"), ("check", "--json"), ("check", "--connect"),
     ("dlq", "list", "--json"), ("dlq", "show", "1", "--json"), ("journal", "info"),
+    ("journal", "verify"), ("schema", "config"), ("top", "--once", "--every", "0.2"),
+    ("replay", "--sink", "desk", "--from", "1", "--dry-run"), ("account", "recover", "lbank-1"),
     ("tail", "-n", "1000", "--json"), ("reload",),
 )  # fmt: skip
+ANSWER_SECONDS = 3.0
+"""Far more than any answer takes; `/events` never ends."""
 LEAKY = '''
 """A sink by somebody else, which puts its password into an error."""
 from contextlib import asynccontextmanager
@@ -216,12 +221,17 @@ async def open_proxy() -> AsyncIterator[str]:
 
 
 async def fetch(rig: Rig, page: str) -> bytes:
-    """One answer, head and all."""
+    """One answer, head and all; of one without an end what the journal has so far."""
     sock = trio.socket.from_stdlib_socket(connect_to_path(rig.state_dir / CONTROL_SOCKET, 5))
     async with trio.SocketStream(sock) as stream:
-        head = f"GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
-        await stream.send_all(head.encode())
-        return b"".join([bytes(part) async for part in stream])
+        ask = f"GET {page} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+        await stream.send_all(f"{ask}Last-Event-ID: 0\r\n\r\n".encode())
+        answer = bytearray()
+        with trio.move_on_after(ANSWER_SECONDS):
+            async for part in stream:
+                answer += part
+        assert answer, page
+        return bytes(answer)
 
 
 def command_line(pid: int) -> bytes:
