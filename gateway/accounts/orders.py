@@ -5,7 +5,7 @@ the adapter's `reconcile` completes a report and derives fills from two states.
 """
 
 from collections.abc import Callable
-from itertools import takewhile
+from itertools import islice, takewhile
 from typing import Final
 
 import msgspec
@@ -28,6 +28,11 @@ IDS_KEPT: Final = 32
 FINAL_ORDERS_KEPT_NS: Final = 3 * 24 * 3600 * 10**9
 """A final order stays for three days, so that late reports find it. An open one
 is never aged out."""
+
+FINAL_ORDERS_KEPT: Final = 5_000
+"""And at most so many of an account: each takes a KiB, and a busy market ends a hundred
+a second. It takes minutes to end so many, as fast as venues allow; what REST tells of
+one that was let go has the id that the journal holds."""
 
 SLACK_NS: Final = 5 * 10**9
 """How much older than a gap a find may be. REST rounds times to seconds, and clocks differ;
@@ -225,8 +230,11 @@ class Orders:
         self._scribe.emit(news, heard, self._scribe.id_of(Kind.FILL, facts), fill, source)
 
     def prune(self, now_ns: int, news: News) -> None:
-        """Let go of orders that ended long ago."""
-        old = list(takewhile(lambda key: self._is_outdated(key, now_ns), self._ended))
+        """Let go of orders that ended long ago, or before many others."""
+        surplus = max(len(self._ended) - FINAL_ORDERS_KEPT, 0)
+        old = list(islice(self._ended, surplus))
+        later = islice(self._ended, surplus, None)
+        old += takewhile(lambda key: self._is_outdated(key, now_ns), later)
         for order_id in old:
             del self.known[order_id], self._ended[order_id]
             self._scribe.change(news, Section.ORDER, order_id, None)

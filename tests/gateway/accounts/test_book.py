@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway.accounts.book import PRUNE_EVERY, Book
 from gateway.accounts.news import Heard, News
 from gateway.accounts.oddities import TEXTS_KEPT
-from gateway.accounts.orders import FINAL_ORDERS_KEPT_NS, Reconcile
+from gateway.accounts.orders import FINAL_ORDERS_KEPT, FINAL_ORDERS_KEPT_NS, Reconcile
 from gateway.accounts.rows import Rows
 from gateway.contracts.told import Mark, Told, ToldUnrecognized
 from gateway.events.model import Fill, Kind, Order, Origin
@@ -457,6 +457,20 @@ def test_final_orders_leave_the_book_after_days_open_ones_never():
     assert set(ledger.book.orders.known) == {"open"}
     assert ("order", "done") not in ledger.rows
     assert ("order", "open") in ledger.rows
+
+
+def test_of_very_many_final_orders_the_latest_stay():
+    """Beyond the number kept, those that ended first go, from memory and from the rows."""
+    ledger = Ledger()
+    ledger.push(order("open"))
+    for number in range(FINAL_ORDERS_KEPT + PRUNE_EVERY):
+        ledger.push(order(str(number), status="canceled"))
+
+    known = ledger.book.orders.known
+    assert len(known) <= FINAL_ORDERS_KEPT + PRUNE_EVERY
+    assert "0" not in known
+    assert {"open", str(FINAL_ORDERS_KEPT + PRUNE_EVERY - 1)} <= set(known)
+    assert ("order", "0") not in ledger.rows
 
 
 STATES = [
