@@ -75,6 +75,11 @@ class Venue:
         """Have each connection told so many frames, as fast as it takes them."""
         self._ask("POST", "/_sim/do", {"do": "blast", "frames": frames})
 
+    def pace(self, frames: int, per_second: float) -> None:
+        """Have each connection told so many frames, evenly."""
+        step = {"do": "blast", "frames": frames, "per_second": per_second}
+        self._ask("POST", "/_sim/do", step)
+
     def connections(self) -> int:
         """How many sockets are open."""
         return len(self._ask("GET", "/_sim/connections", None))
@@ -143,11 +148,16 @@ class Gateway:
         wait_until(all_live, "every account live")
 
 
+def options_added(accounts: str, transport: str) -> str:
+    """The accounts with a transport, and without waiting for their turn to connect."""
+    options = f"    transport: {transport}\n    connect_rate: 1000\n    venue:"
+    return accounts.replace("    venue:", options)
+
+
 @contextmanager
 def open_gateway(directory: Path, accounts: str, transport: str) -> Iterator[Gateway]:
     """Start it on `accounts`, a section of YAML as the venues print it."""
-    options = f"    transport: {transport}\n    connect_rate: 1000\n    venue:"
-    accounts = accounts.replace("    venue:", options)
+    accounts = options_added(accounts, transport)
     config = directory / "gateway.yaml"
     config.write_text(
         f"name: bench\nstate_dir: {directory / 'state'}\nhttp: null\n"

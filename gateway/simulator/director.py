@@ -126,7 +126,10 @@ class Director:
     @perform.register
     def _(self, step: steps.Blast) -> None:
         for connection in self._met(step):
-            self._nursery.start_soon(self._blast, connection, step.frames)
+            if step.per_second is None:
+                self._nursery.start_soon(self._blast, connection, step.frames)
+            else:
+                self._nursery.start_soon(self._pace, connection, step.frames, step.per_second)
 
     def trade(self, account: int, count: int) -> None:
         """Let the market move now."""
@@ -170,6 +173,14 @@ class Director:
             connection.send_bytes(b"".join(frames.text_frame(text) for text in texts))
             await connection.wait_drained()
             count -= _BLAST_CHUNK
+
+    async def _pace(self, connection: ClientConnection, count: int, per_second: float) -> None:
+        # Not in step with the other connections: their frames would come in bursts.
+        begin = trio.current_time() + self._rng.random() / per_second
+        for number in range(count):
+            await trio.sleep_until(begin + number / per_second)
+            [text] = self._venue.load_frames(connection.account or 0, 1)
+            connection.send_bytes(frames.text_frame(text))
 
     # --- small print -----------------------------------------------------------------
 

@@ -248,12 +248,14 @@ class Trade(Step, frozen=True, kw_only=True):
 
 
 class Blast(Step, frozen=True, kw_only=True):
-    """Push prebuilt order updates as fast as the socket takes them.
+    """Push made-up order updates, as fast as the socket takes them or at a pace.
 
     They are a load, not a market: no ledger moves and REST does not know them.
     """
 
     frames: int = 100_000
+    per_second: float | None = None
+    """On each connection, evenly; every update then tells the moment at which it was sent."""
 
 
 AnyStep = (

@@ -288,6 +288,14 @@ async def test_a_blast_outruns_the_market(autojump_clock: MockClock):
     assert not simulator.truth.facts
 
 
+async def test_a_paced_blast_is_even(autojump_clock: MockClock):
+    """At ten a second, half of twenty frames come in the first second, half in the next."""
+    async with followed_lbank() as (simulator, stream):
+        simulator.do(steps.Blast(frames=20, per_second=10))
+        seconds = [len(pushes(await hear(stream, seconds=1))) for _ in range(3)]
+    assert seconds == [10, 10, 0]
+
+
 async def test_the_timeline_repeats_and_ends(autojump_clock: MockClock):
     """A step comes at its time, again after each period, and a fault lasts as long as told."""
     scenario = Scenario(
