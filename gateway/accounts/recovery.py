@@ -14,7 +14,6 @@ import trio
 from gateway.accounts import happenings
 from gateway.accounts.account import Account
 from gateway.accounts.news import Heard
-from gateway.accounts.orders import SLACK_NS
 from gateway.contracts.adapter import Purpose, RecoveryPlan, RecoveryResult
 from gateway.contracts.told import Told
 from gateway.errors import RateLimited, StreamError
@@ -32,6 +31,10 @@ RETRY_LEAST_SECONDS: Final = 0.2
 
 ATTEMPT_SECONDS: Final = 900.0
 """One reading, all pages of all pairs included. Each request has its own shorter limit."""
+
+BOUNDS_SLACK_NS: Final = 2 * 10**9
+"""How far outside of a gap a find may be stamped: REST cuts times to seconds, and a push
+is on its way for a moment. What lies further out shows that the gap was longer."""
 
 GRACE_SECONDS: Final = 5.0
 """What REST tells may still be on its way as a push: only after this is it missing."""
@@ -339,12 +342,12 @@ class Recovery:
 
     def _is_older(self, recovered: Iterable[Timestamp | None], gap_since_ns: int) -> bool:
         """Whether a find happened before the gap, beyond what clocks and rounding explain."""
-        bound_ns = (self._account.venue_ns(gap_since_ns) or gap_since_ns) - SLACK_NS
+        bound_ns = (self._account.venue_ns(gap_since_ns) or gap_since_ns) - BOUNDS_SLACK_NS
         return any(at is not None and to_nanoseconds(at) < bound_ns for at in recovered)
 
     def _is_later(self, recovered: Iterable[Timestamp | None], gap_until_ns: int) -> bool:
         """Whether a find happened after the gap's end, beyond what clocks and rounding explain."""
-        bound_ns = (self._account.venue_ns(gap_until_ns) or gap_until_ns) + SLACK_NS
+        bound_ns = (self._account.venue_ns(gap_until_ns) or gap_until_ns) + BOUNDS_SLACK_NS
         return any(at is not None and to_nanoseconds(at) > bound_ns for at in recovered)
 
     def _last_agreement_ns(self) -> int:
