@@ -103,8 +103,11 @@ class PerpetualAdapter:
         self, outlet: Outlet, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """See the contract."""
-        await self._learn_clock()
+        problem = await self._learn_clock()
         async with self._connect() as websocket:
+            # Not before: where nothing can be reached, that alone is worth a line.
+            if problem is not None:
+                CLOCK_UNREAD.emit(account=self._context.account, error=problem)
             topics = wanted_topics(self._streams, self._settings.symbols)
             redact = self._context.redactor.redact
             stream = Stream(websocket, topics, outlet, self._clock, redact=redact)
@@ -146,8 +149,8 @@ class PerpetualAdapter:
         if len(self._signatures) > _SIGNATURES_KEPT:
             redactor.discard([self._signatures.popleft()])
 
-    async def _learn_clock(self) -> None:
-        problem = f"no answer within {_CLOCK_SECONDS:g} s"
+    async def _learn_clock(self) -> str | None:
+        """Ask for the venue's time; gives what is wrong where nothing was learned."""
         with trio.move_on_after(_CLOCK_SECONDS):
             try:
                 await self._calls.learn_clock()
@@ -155,10 +158,9 @@ class PerpetualAdapter:
                 # The stream is at the same door, and would only ask once more.
                 raise
             except StreamError as error:
-                problem = str(error)
-            else:
-                return
-        CLOCK_UNREAD.emit(account=self._context.account, error=problem)
+                return str(error)
+            return None
+        return f"no answer within {_CLOCK_SECONDS:g} s"
 
     async def _check_login(self) -> None:
         """Trace a stream that was never confirmed: FMEX does not say whether the key is why.

@@ -5,6 +5,9 @@ from gateway.telemetry.happenings import Happening, Level
 STARTED = Happening("account_started", Level.INFO, "An account's task began.")
 LIVE = Happening("account_live", Level.INFO, "A connection is subscribed and proven alive.")
 LOST = Happening("account_connection_lost", Level.WARNING, "A connection ended; see `reason`.")
+STILL_DOWN = Happening(
+    "account_still_down", Level.DEBUG, "A connection failed once more, for the reason told before."
+)
 RECONNECTING = Happening("account_reconnecting", Level.INFO, "A connection is opened again.")
 SUSPENDED = Happening(
     "account_suspended", Level.ERROR, "The venue refused the credentials: a person must act."

@@ -55,6 +55,8 @@ class Supervisor:
         self._lines: dict[int, trio.CancelScope] = {}
         """Running connection loops by their number."""
         self._retiring: set[int] = set()
+        self._troubles: dict[int, str] = {}
+        """What each connection that is not live was last said to fail of."""
         self._nudge = trio.Event()
         self._nursery: trio.Nursery | None = None
         account.on_doubt = self.replace_all
@@ -128,6 +130,7 @@ class Supervisor:
         finally:
             del self._lines[number]
             self._retiring.discard(number)
+            self._troubles.pop(number, None)
 
     async def _one_session(self, number: int, replaces: int | None, policy: Policy) -> None:
         account = self._account
@@ -136,6 +139,7 @@ class Supervisor:
         def came_up() -> None:
             nonlocal live_at
             live_at = trio.current_time()
+            self._troubles.pop(number, None)
             account.came_up(number)
             if replaces is not None:
                 self._succeed(replaces)
@@ -157,7 +161,9 @@ class Supervisor:
     async def _after(self, error: Exception, number: int, then: Next) -> None:
         account = self._account
         reason = reason_of(error)
-        _report(account, number, error, then)
+        is_news = self._troubles.get(number) != str(error)
+        self._troubles[number] = str(error)
+        _report(account, number, error, then, is_news=is_news)
         account.went_down(number, reason, str(error))
         account.show_state(then.state)
         if number in self._retiring:
@@ -173,7 +179,8 @@ class Supervisor:
         account.reconnects += 1
         account.cells.reconnected(reason)
         account.show_state(AccountState.CONNECTING)
-        happenings.RECONNECTING.emit(account=account.name, connection=number)
+        if is_news:
+            happenings.RECONNECTING.emit(account=account.name, connection=number)
 
     async def _renew(self) -> None:
         try:
@@ -208,7 +215,7 @@ class Supervisor:
         happenings.STOPPED.emit(account=account.name, reason=ends_with.reason)
 
 
-def _report(account: Account, number: int, error: Exception, then: Next) -> None:
+def _report(account: Account, number: int, error: Exception, then: Next, *, is_news: bool) -> None:
     fields = {
         "account": account.name,
         "connection": number,
@@ -220,6 +227,6 @@ def _report(account: Account, number: int, error: Exception, then: Next) -> None
     if isinstance(error, LoginRefused):
         happenings.SUSPENDED.emit(**fields)
     elif isinstance(error, StreamError):
-        happenings.LOST.emit(**fields)
+        (happenings.LOST if is_news else happenings.STILL_DOWN).emit(**fields)
     else:
         happenings.CRASHED.emit(**fields, exc_info=error)

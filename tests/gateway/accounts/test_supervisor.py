@@ -6,10 +6,12 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
+from gateway.accounts import happenings
 from gateway.contracts.adapter import Purpose
 from gateway.contracts.values import Secret
 from gateway.errors import (
     ClockSkewed,
+    ConnectFailed,
     ConnectionLost,
     HeartbeatMissed,
     KeyExpired,
@@ -325,6 +327,22 @@ async def test_a_venue_that_asks_for_time_gets_it(
         await trio.sleep(60)
 
         assert venue.attempts[1] - venue.attempts[0] == pytest.approx(42, abs=0.1)
+
+
+async def test_trouble_that_lasts_is_told_once(
+    household: Household, venue: ScriptedVenue, autojump_clock: MockClock
+):
+    """An hour without a connection is one warning, and one more when its cause changes."""
+    before, repeats = happenings.LOST.count, happenings.STILL_DOWN.count
+    venue.refusals.extend(ConnectFailed("dns", "no such name") for _ in range(20))
+    venue.refusals.extend(ConnectFailed("tls", "expired") for _ in range(20))
+    async with household.running(configured(venue)):
+        await venue.wait_live(1)
+        venue.sessions[-1].fail(ConnectFailed("tls", "expired"))
+        await trio.sleep(1)
+
+    assert before + 3 == happenings.LOST.count
+    assert repeats + 38 == happenings.STILL_DOWN.count
 
 
 async def test_a_stream_that_never_comes_up_is_given_up(
