@@ -1,5 +1,6 @@
 """The director: performs steps, by the timeline or on demand, and keeps the market moving."""
 
+import math
 import random
 from collections.abc import Iterable, Sequence
 from decimal import localcontext
@@ -141,15 +142,20 @@ class Director:
 
     async def run_market(self) -> None:
         """Let something happen to a random account, now and then, for ever."""
+        due = trio.current_time() + self._pause()
         while True:
-            per_second = self._rate * len(self._venue.accounts)
             self._rate_changed = trio.Event()
-            pause = self._rng.expovariate(per_second) if per_second else float("inf")
-            with trio.move_on_after(max(pause, _SHORTEST_PAUSE_SECONDS)) as waited:
+            pause = max(due - trio.current_time(), _SHORTEST_PAUSE_SECONDS)
+            with trio.move_on_after(pause) as waited:
                 await self._rate_changed.wait()
-            if waited.cancelled_caught:
-                for _ in range(max(1, round(_SHORTEST_PAUSE_SECONDS * per_second))):
+            if not waited.cancelled_caught:
+                due = trio.current_time() + self._pause()
+                continue
+            # What a short pause delays is made up for by the next ones, not in one burst.
+            for _ in range(math.ceil(_SHORTEST_PAUSE_SECONDS * self._per_second)):
+                if due <= trio.current_time():
                     self.trade(self._rng.randrange(len(self._venue.accounts)), 1)
+                    due += self._pause()
 
     async def run_timeline(self, timeline: Iterable[AnyStep]) -> None:
         """Perform each step at its time, counted from now."""
@@ -183,6 +189,13 @@ class Director:
             connection.send_bytes(frames.text_frame(text))
 
     # --- small print -----------------------------------------------------------------
+
+    @property
+    def _per_second(self) -> float:
+        return self._rate * len(self._venue.accounts)
+
+    def _pause(self) -> float:
+        return self._rng.expovariate(self._per_second) if self._per_second else float("inf")
 
     def _set_rate(self, per_second: float) -> None:
         self._rate = per_second

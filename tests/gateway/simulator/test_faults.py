@@ -323,6 +323,16 @@ async def test_the_market_is_as_lively_as_asked(autojump_clock: MockClock):
     assert {fact.account for fact in simulator.truth.facts} == {0, 1}
 
 
+@pytest.mark.parametrize("rate", [5, 45])
+async def test_a_market_that_hurries_keeps_its_rate(autojump_clock: MockClock, rate: int):
+    """Short pauses are made up for, so that a load test gets the load it asks for."""
+    async with open_simulator(LBANK, scenario=Scenario(rate=0), clock=CLOCK) as simulator:
+        simulator.do(steps.Rate(per_second=rate))
+        await trio.sleep(40)
+        moves = len({fact.time_ms for fact in simulator.truth.facts})
+    assert moves == pytest.approx(40 * 2 * rate, rel=0.15)
+
+
 async def test_a_rate_set_before_the_market_opens_holds(autojump_clock: MockClock):
     """Whoever starts the market in the moment in which the simulator starts is heard."""
     async with open_simulator(LBANK, scenario=Scenario(rate=0), clock=CLOCK) as simulator:
