@@ -22,6 +22,10 @@ _REMEMBER_SECONDS: Final = 5.0
 """Long enough that a hundred accounts cut at once ask for their host once, far
 shorter than any TTL that an exchange would rely on."""
 
+_PATIENCE_SECONDS: Final = 15.0
+"""A look-up that takes longer is asked anew: the name server may be back, and the system's
+resolver would go on waiting for the answer to its old question."""
+
 Found = list[
     tuple[Literal[socket.AddressFamily.AF_INET], socket.SocketKind, int, str, tuple[str, int]]
     | tuple[
@@ -39,6 +43,7 @@ class _LookUp:
     """One question that a thread is asking, and those who wait for its answer."""
 
     def __init__(self) -> None:
+        self.began = trio.current_time()
         self.done = trio.Event()
         self.found: Found = []
         self.error: OSError | None = None
@@ -81,11 +86,12 @@ class ThreadedResolver(trio.abc.HostnameResolver):
         if question in self._answers:
             await trio.lowlevel.checkpoint()
             return self._answers[question][1]
-        if question not in self._asked:
-            self._asked[question] = _LookUp()
+        asked = self._asked.get(question)
+        if asked is None or trio.current_time() - asked.began > _PATIENCE_SECONDS:
+            asked = self._asked[question] = _LookUp()
             # It outlives whoever asked first: the thread would block on in any case.
-            trio.lowlevel.spawn_system_task(self._ask, question)
-        return await self._asked[question].wait()
+            trio.lowlevel.spawn_system_task(self._ask, question, asked)
+        return await asked.wait()
 
     async def getnameinfo(
         self, sockaddr: tuple[str, int] | tuple[str, int, int, int], flags: int
@@ -97,8 +103,7 @@ class ThreadedResolver(trio.abc.HostnameResolver):
             limiter=self._threads,
         )
 
-    async def _ask(self, question: _Question) -> None:
-        asked = self._asked[question]
+    async def _ask(self, question: _Question, asked: _LookUp) -> None:
         try:
             asked.found = await trio.to_thread.run_sync(
                 partial(self._look_up, *question), abandon_on_cancel=True, limiter=self._threads
@@ -107,7 +112,8 @@ class ThreadedResolver(trio.abc.HostnameResolver):
         except OSError as error:
             asked.error = error
         finally:
-            del self._asked[question]
+            if self._asked.get(question) is asked:
+                del self._asked[question]
             asked.done.set()
 
     def _forget_old(self) -> None:

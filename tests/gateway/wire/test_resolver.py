@@ -4,6 +4,7 @@ import socket
 import threading
 
 import trio
+from trio.testing import MockClock
 
 from gateway.wire.resolver import ThreadedResolver, install_resolver
 
@@ -60,6 +61,26 @@ async def test_a_dead_name_server_holds_up_nobody_elses_names():
 
     assert sorted(asked) == ["dead.example", "live.example"]
     assert ["Temporary failure in name resolution"] * 2 == [each.strerror for each in failures]
+
+
+async def test_a_look_up_that_hangs_is_not_waited_for_for_ever(autojump_clock: MockClock):
+    """After a while the name is asked for anew, and a name server that is back is heard."""
+    asked, dead = [], threading.Event()
+
+    def look_up(host: str, port: int, *_rest: int) -> list[tuple[str, int]]:
+        asked.append(host)
+        if len(asked) == 1:
+            dead.wait(20)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [(host, port)]
+
+    resolver = ThreadedResolver(look_up=look_up)
+    with trio.move_on_after(10):
+        await resolver.getaddrinfo("slow.example", 443)
+    await trio.sleep(6)
+
+    assert [("slow.example", 443)] == await resolver.getaddrinfo("slow.example", 443)
+    dead.set()
 
 
 async def test_once_installed_every_dial_uses_it():
