@@ -1,7 +1,9 @@
 """A TCP link between a client and a server, which a test slows down or silences."""
 
-from collections.abc import AsyncIterator
+import ssl
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import trio
 
@@ -10,19 +12,22 @@ CHUNK_BYTES = 65536
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 
 
-class Path:
-    """The way that some connections take."""
+class Wire:
+    """What some connections go through."""
 
     def __init__(self, *, silent: bool = False) -> None:
         self.silent = silent
 
 
 class Link:
-    """Listens, and passes on what it hears to a server, both ways."""
+    """Listens, and passes on what it hears to a server, both ways; with TLS on this side alone."""
 
-    def __init__(self, server_port: int) -> None:
-        self._server_port = server_port
-        self._path = Path()
+    def __init__(self, server_port: int, ssl_context: ssl.SSLContext | None = None) -> None:
+        self.server_port = server_port
+        self._ssl_context = ssl_context
+        self._wire = Wire()
+        self.edit: Callable[[bytes], bytes] = bytes
+        """Changes what the server says."""
         self.delay_seconds = 0.0
         """How long each piece is on its way."""
         self.connections = 0
@@ -38,54 +43,68 @@ class Link:
 
     def silence(self) -> None:
         """Carry nothing any more, neither bytes nor an end, for old connections and new ones."""
-        self._path.silent = True
-        self._path = Path(silent=True)
+        self._wire.silent = True
+        self._wire = Wire(silent=True)
 
     def restore(self) -> None:
         """Carry new connections; those from before stay half open for good."""
-        self._path = Path()
+        self._wire = Wire()
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None:
         """Serve until cancelled."""
-        [listener] = await trio.open_tcp_listeners(self.port, host=HOST)
-        self.port = listener.socket.getsockname()[1]
+        [tcp] = await trio.open_tcp_listeners(self.port, host=HOST)
+        self.port = tcp.socket.getsockname()[1]
+        listener: Any = tcp
+        if self._ssl_context is not None:
+            listener = trio.SSLListener(tcp, self._ssl_context, https_compatible=True)
         task_status.started()
         await trio.serve_listeners(self._serve, [listener])
 
-    async def _serve(self, client: trio.SocketStream) -> None:
+    async def _serve(self, client: trio.abc.Stream) -> None:
         self.connections += 1
-        path = self._path
-        with suppress(*GONE, OSError):
-            async with client, trio.open_nursery() as nursery:
-                if path.silent:
-                    await trio.sleep_forever()
-                async with await trio.open_tcp_stream(HOST, self._server_port) as server:
-                    nursery.start_soon(self._carry, path, server, client, nursery)
-                    await self._carry(path, client, server, nursery)
+        async with client:
+            await self._connect(self._wire, client)
+
+    async def _connect(self, wire: Wire, client: trio.abc.Stream) -> None:
+        if wire.silent:
+            await trio.sleep_forever()
+        try:
+            server = await trio.open_tcp_stream(HOST, self.server_port)
+        except OSError:
+            return  # the client sees its connection end, as behind any proxy
+        async with server, trio.open_nursery() as nursery:
+            nursery.start_soon(self._carry, wire, client, server, bytes)
+            await self._carry(wire, server, client, self.edit)
+            nursery.cancel_scope.cancel()  # one end gone, the other is let go
 
     async def _carry(
-        self, path: Path, source: trio.SocketStream, target: trio.SocketStream, line: trio.Nursery
+        self,
+        wire: Wire,
+        source: trio.abc.ReceiveStream,
+        target: trio.abc.SendStream,
+        edit: Callable[[bytes], bytes],
     ) -> None:
-        data = b"."
-        while data:
-            try:
-                data = bytes(await source.receive_some(CHUNK_BYTES))
+        with suppress(*GONE):
+            while data := await source.receive_some(CHUNK_BYTES):
                 await trio.sleep(self.delay_seconds)
-                if not path.silent:
-                    await target.send_all(data)
-            except GONE:
-                data = b""
-            if path.silent:
-                self.swallowed += 1
-                await trio.sleep_forever()
-        line.cancel_scope.cancel()  # one end gone, the other is let go
+                await self._keep_silent(wire)
+                await target.send_all(edit(bytes(data)))
+        await self._keep_silent(wire)
+        await trio.aclose_forcefully(target)
+
+    async def _keep_silent(self, wire: Wire) -> None:
+        if wire.silent:
+            self.swallowed += 1
+            await trio.sleep_forever()
 
 
 @asynccontextmanager
-async def open_link(server_port: int) -> AsyncIterator[Link]:
+async def open_link(
+    server_port: int, ssl_context: ssl.SSLContext | None = None
+) -> AsyncIterator[Link]:
     """A link that carries everything."""
     async with trio.open_nursery() as nursery:
-        link = Link(server_port)
+        link = Link(server_port, ssl_context)
         await nursery.start(link.run)
         yield link
         nursery.cancel_scope.cancel()

@@ -23,6 +23,8 @@ SEND_SHARE: Final = 0.8
 ends by saying why and not by being cut."""
 PROBE_SECONDS: Final = 5.0
 """How long `check --connect` waits for a broker."""
+PROBE_STEP_SECONDS: Final = 0.5
+"""How soon it notices that waiting is in vain."""
 POLL_SECONDS: Final = 0.05
 """How soon a cancelled call ends. Acknowledgements wake it at once."""
 ABOUT_THE_MESSAGE: Final = {
@@ -73,12 +75,15 @@ class Sender:
 
     def brokers(self) -> int:
         """Log in, and tell how many brokers there are. Raises `SinkUnavailable`."""
-        try:
-            producer = Producer(self._options(), logger=_SILENT)
-            return len(producer.list_topics(timeout=PROBE_SECONDS).brokers)
-        except KafkaException as error:
-            cause = self._trouble or error.args[0]
-            raise SinkUnavailable(describe(cause)) from None
+        deadline = time.monotonic() + min(PROBE_SECONDS, self._timeout_seconds)
+        producer = Producer(self._options(), logger=_SILENT)
+        while True:
+            try:
+                return len(producer.list_topics(timeout=PROBE_STEP_SECONDS).brokers)
+            except KafkaException as error:
+                producer.poll(0)  # what went wrong is told to `_note`
+                if self._hopeless or time.monotonic() >= deadline:
+                    raise SinkUnavailable(describe(self._trouble or error.args[0])) from None
 
     def close(self) -> None:
         """Forget the producer and what it has not sent; the next call makes another."""

@@ -72,11 +72,9 @@ class Session:
         if self._client is None:
             self._connected, self._ended = False, None
             self._client = self._make()
-            peer = parse_peer(self._settings.server, DEFAULT_PORT)
-            try:
-                self._client.connect(peer.host, peer.port, keepalive=KEEPALIVE_SECONDS)
-            except (OSError, ValueError) as error:
-                raise SinkUnavailable(f"cannot connect: {error}") from None
+            problem = self._try_to_connect(self._client)
+            if problem is not None:
+                raise SinkUnavailable(f"cannot connect: {problem}")
             self._client.loop_start()
         if not self._wait(lambda: self._connected, deadline, stop):
             raise SinkUnavailable(self._ended or "the broker does not answer")
@@ -89,6 +87,15 @@ class Session:
             with suppress(OSError, ValueError):
                 client.disconnect()
             client.loop_stop()
+
+    def _try_to_connect(self, client: Client) -> str | None:
+        """What goes wrong. As words: the error itself would keep the library's socket open."""
+        peer = parse_peer(self._settings.server, DEFAULT_PORT)
+        try:
+            client.connect(peer.host, peer.port, keepalive=KEEPALIVE_SECONDS)
+        except (OSError, ValueError) as error:
+            return str(error)
+        return None
 
     def _make(self) -> Client:
         settings = self._settings

@@ -58,8 +58,10 @@ async def open_webhook(
 
 async def probe_webhook(settings: WebhookSettings, context: SinkContext) -> list[ProbeFinding]:
     """Connect, and verify the certificate; nothing is posted."""
+    where = ""
     try:
         target = _target(settings, context)
+        where = str(target.address)
         _writer(settings, context)
         async with open_stream(
             target.address,
@@ -68,8 +70,10 @@ async def probe_webhook(settings: WebhookSettings, context: SinkContext) -> list
             timeout_seconds=context.options.timeout,
         ):
             secured = ", certificate verified" if target.address.secure else ", without TLS"
-            return [ProbeFinding(what="connect", ok=True, detail=f"{target.address}{secured}")]
-    except (ConnectFailed, SinkUnavailable) as error:
+            return [ProbeFinding(what="connect", ok=True, detail=f"{where}{secured}")]
+    except ConnectFailed as error:
+        return [ProbeFinding(what="connect", ok=False, detail=f"{where}: {error}")]
+    except SinkUnavailable as error:  # about an option
         return [ProbeFinding(what="connect", ok=False, detail=str(error))]
 
 

@@ -53,7 +53,14 @@ def remedy(status: int) -> str:
     if 300 <= status < 400:
         return "the receiver moved: write its new address in `url`"
     if status in {401, 403, 407}:
-        return "check `headers`, `secrets` and what the receiver allows"
+        return "look at `headers`, `secrets` and what the receiver allows"
     if status in {404, 405, 410}:
-        return "check `url`: no receiver takes events there"
-    return "check how the receiver wants to be called"
+        return "look at `url`: no receiver takes events there"
+    return "look at how the receiver wants to be called"
+
+
+def describe(answer: Answer) -> str:
+    """Why an event has to wait, and what a person may do about it."""
+    text = f"answered {answer.status}: {excerpt(answer)}"
+    turned_away = meaning_of(answer.status) is Meaning.TURNED_AWAY
+    return f"{text} ({remedy(answer.status)})" if turned_away else text

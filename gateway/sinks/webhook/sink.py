@@ -23,7 +23,7 @@ from gateway.contracts.sink import (
     Verdict,
 )
 from gateway.errors import RateLimited, VenueUnavailable
-from gateway.sinks.webhook.answers import Meaning, excerpt, meaning_of, remedy
+from gateway.sinks.webhook.answers import Meaning, describe, excerpt, meaning_of, remedy
 from gateway.sinks.webhook.message import Writer
 from gateway.telemetry.happenings import Happening, Level
 from gateway.wire.rest import Answer, RestClient
@@ -118,7 +118,7 @@ class WebhookSink:
                 return Refused(reason=str(answer.status), excerpt=self._clean(excerpt(answer)))
             case _:
                 return Later(
-                    reason=self._clean(f"answered {answer.status}: {excerpt(answer)}"),
+                    reason=self._clean(describe(answer)),
                     retry_after_seconds=answer.retry_after_seconds,
                 )
 

@@ -1,6 +1,7 @@
 """NATS itself, with JetStream on disk."""
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -76,10 +77,16 @@ class NatsServer(ServerProcess):
 
         await self._ask(add)
 
+    def _trust(self) -> ssl.SSLContext | None:
+        files = self._certificates
+        return None if files is None else ssl.create_default_context(cafile=files.ca)
+
     async def _ask(self, question: Callable[[JetStreamContext], Coroutine[Any, Any, T]]) -> T:
         async def connected() -> T:
             client = Client()
-            await client.connect(f"nats://{self.address}", user=USER, password=self.password)
+            await client.connect(
+                f"nats://{self.address}", user=USER, password=self.password, tls=self._trust()
+            )
             try:
                 return await question(client.jetstream())
             finally:

@@ -87,6 +87,24 @@ class PostgresServer(ServerProcess):
         self.ask(f"CREATE ROLE {identity} LOGIN PASSWORD {sql.Literal(password).as_string()}")
         self.ask(f"CREATE DATABASE {identity} OWNER {identity}")
 
+    def move_database(self, name: str, folder: Path) -> None:
+        """Keep its tables in another folder."""
+        identity, place = sql.Identifier(name).as_string(), sql.Literal(str(folder)).as_string()
+        self.ask(f"CREATE TABLESPACE {identity} LOCATION {place}")
+        self.ask(f"ALTER DATABASE {identity} SET TABLESPACE {identity}")
+
+    def drop_database(self, name: str) -> None:
+        """Remove a database that was moved, and leave its folder."""
+        identity = sql.Identifier(name).as_string()
+        self.ask(f"DROP DATABASE {identity} WITH (FORCE)")
+        self.ask(f"DROP TABLESPACE {identity}")
+
+    def set_password(self, name: str, password: str) -> None:
+        """Of a user, whose connections are ended."""
+        identity = sql.Identifier(name).as_string()
+        self.ask(f"ALTER ROLE {identity} PASSWORD {sql.Literal(password).as_string()}")
+        self._end_connections(name)
+
     def pause_backends(self, name: str) -> None:
         """Stop the processes that serve this user, where they are."""
         query = "SELECT pid FROM pg_stat_activity WHERE usename = %s"
@@ -112,8 +130,11 @@ class PostgresServer(ServerProcess):
         identity = sql.Identifier(name).as_string()
         self.ask(f"ALTER ROLE {identity} {'NO' if away else ''}LOGIN")
         if away:
-            query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
-            self.ask(query, name)
+            self._end_connections(name)
+
+    def _end_connections(self, name: str) -> None:
+        query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
+        self.ask(query, name)
 
 
 def _hand_over(folder: Path) -> None:

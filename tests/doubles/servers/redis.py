@@ -69,6 +69,17 @@ class RedisServer(ServerProcess):
         return found
 
 
+def certificate_options(certificates: Certificates) -> list[str]:
+    """What a server with a TLS port is started with."""
+    own = [
+        "--tls-cert-file",
+        str(certificates.certificate),
+        "--tls-key-file",
+        str(certificates.key),
+    ]
+    return [*own, "--tls-ca-cert-file", str(certificates.ca), "--tls-auth-clients", "no"]
+
+
 class RedisSentinel(ServerProcess):
     """A sentinel that watches one primary, called `desk`."""
 
@@ -98,9 +109,7 @@ async def open_redis_server(
     server = RedisServer(folder, password)
     if certificates is not None:
         server.options += ["--port", "0", "--tls-port", str(server.port)]
-        server.options += ["--tls-cert-file", str(certificates.certificate)]
-        server.options += ["--tls-key-file", str(certificates.key)]
-        server.options += ["--tls-ca-cert-file", str(certificates.ca), "--tls-auth-clients", "no"]
+        server.options += certificate_options(certificates)
     try:
         await server.start()
         yield server
