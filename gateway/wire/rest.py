@@ -9,6 +9,7 @@ import zlib
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Final
+from urllib.parse import urlencode
 
 import httpcore
 import httpx
@@ -122,10 +123,11 @@ class RestClient:
             await self._limiter.wait_turn()
         what = f"{method} {self._host}{path.partition('?')[0]}"
         with self._named(what):
+            body = content if form is None else urlencode(form).encode()
             request = self._client.build_request(
-                method, path, params=params, headers=headers, data=form, content=content
+                method, path, params=params, headers=_described(body, form, headers)
             )
-            request.stream = _OneChunk(request.read())
+            request.stream = _OneChunk(body or b"")
             answer = await self._send(request, cut_answer=cut_answer)
         self._judge(answer, what)
         return answer
@@ -244,8 +246,25 @@ class _DialledTransport(httpx.AsyncHTTPTransport):
                 await self._pool.aclose()
 
 
+def _described(
+    body: bytes | None, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
+) -> dict[str, str]:
+    """The headers, with those that a body needs."""
+    found = {}
+    if form is not None:
+        found["Content-Type"] = "application/x-www-form-urlencoded"
+    if body is not None:
+        found["Content-Length"] = str(len(body))
+    return found | dict(headers or {})
+
+
 class _OneChunk(httpx.AsyncByteStream):
-    """A request's body. httpx's own is a generator, left behind when a write fails."""
+    """A request's body, held until it is sent.
+
+    httpx's own would be held by the request, which is part of a cycle with its answer:
+    a webhook's large batches made dozens of MiB that waited for the garbage collector.
+    And it is a generator, left behind when a write fails.
+    """
 
     def __init__(self, content: bytes) -> None:
         self._chunks = [content]

@@ -1,5 +1,6 @@
 """One request, one bounded answer, and a clear word for whatever else happens."""
 
+import gc
 import gzip
 import traceback
 import tracemalloc
@@ -282,6 +283,32 @@ async def test_an_error_keeps_nothing_of_a_large_answer():
     assert failed.value is not None
     assert peak > limit
     assert held < limit / 4
+
+
+async def test_a_body_that_was_sent_is_let_go_at_once():
+    """Large batches do not pile up until the garbage collector finds their cycles."""
+    async with client_of(take_and_answer) as client:
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(10):
+                await client.request("POST", "/", content=bytes(1024 * 1024))
+            held, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    assert held < 1024 * 1024
+
+
+async def take_and_answer(stream: trio.abc.Stream) -> None:
+    """Read a MiB after each head, and say that all is well."""
+    while head := await read_head(stream):
+        left = 1024 * 1024 - len(head.partition(b"\r\n\r\n")[2])
+        while left:
+            left -= len(await stream.receive_some(left))
+        await stream.send_all(http())
 
 
 async def test_gzip_is_unpacked():
