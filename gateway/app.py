@@ -125,9 +125,10 @@ async def _keep_systemd_informed(gateway: Gateway) -> None:
         elif was_ok:
             watch.report_unhealthy(health.reason)
         was_ok = health.ok
-        rate = (gateway.journal.last_seq - events) / seconds
+        if systemd.is_listening():  # with a thousand accounts the line takes a while to make
+            rate = (gateway.journal.last_seq - events) / seconds
+            systemd.status(f"{summarise(gateway.steward.status())}, {rate:.0f} events/s")
         events = gateway.journal.last_seq
-        systemd.status(f"{summarise(gateway.steward.status())}, {rate:.0f} events/s")
 
 
 async def _tell_ready(gateway: Gateway) -> None:

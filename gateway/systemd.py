@@ -52,10 +52,15 @@ def watchdog_seconds() -> float | None:
     return int(allowed) / 2_000_000
 
 
+def is_listening() -> bool:
+    """Tell whether anybody takes what is said here."""
+    return os.environ.get("NOTIFY_SOCKET", "").startswith(("/", _ABSTRACT))
+
+
 def _notify(*lines: str) -> None:
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address.startswith(("/", _ABSTRACT)):
+    if not is_listening():
         return
+    address = os.environ["NOTIFY_SOCKET"]
     if address.startswith(_ABSTRACT):
         address = "\0" + address.removeprefix(_ABSTRACT)
     # A line break within a status would begin another variable.

@@ -145,6 +145,9 @@ class RestClient:
                     body = await self._read_body(response, cut=cut_answer)
                 finally:
                     await response.aclose()
+                    # A cycle of httpx's: left to the garbage collector, a thousand
+                    # accounts that start at once hold megabytes of read answers.
+                    response.stream = request.stream
         return Answer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
