@@ -5,7 +5,7 @@ import importlib
 
 from benchmarks import report
 
-NAMES = ("full_path", "latency", "durability", "backlog", "normalise", "many_accounts")
+NAMES = ("full_path", "latency", "durability", "backlog", "fan_out", "normalise", "many_accounts")
 """Modules of this folder with ``measure(quick: bool) -> Section``, in the order of the page."""
 
 

@@ -98,7 +98,9 @@ class Database:
         row = row_of(record, include_raw=self._include_raw)
         event = record.native(include_raw=False).decode()
         clean = [value.replace("\0", NUL) if isinstance(value, str) else value for value in row]
-        return (*clean, _ESCAPED_NUL.sub(rf"\1{NUL}", event))
+        if "\\u0000" in event:
+            event = _ESCAPED_NUL.sub(rf"\1{NUL}", event)
+        return (*clean, event)
 
     def _add_all(
         self, connection: Connection, records: Sequence[Record], rows: Sequence[Row]

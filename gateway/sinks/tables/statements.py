@@ -90,7 +90,7 @@ def insert(table: Table, dialect: Dialect) -> str:
     """A row; nothing happens where its id is there already."""
     values = ", ".join([dialect.placeholder] * len(table.columns))
     return (
-        f'INSERT INTO "{table.name}" ({_listed(table.names)}) VALUES ({values})'  # noqa: S608
+        f'INSERT INTO "{table.name}" ({_listed(table.names)}) VALUES ({values})'  # noqa: S608 (as above)
         ' ON CONFLICT ("id") DO NOTHING'
     )
 
