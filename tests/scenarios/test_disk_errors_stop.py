@@ -12,8 +12,10 @@ DISK_FAILED = 74
 STATE_DIRECTORY = 73
 FAULTS = [
     pytest.param("fdatasync,fsync", "error=EIO:when=80+", id="fsync-EIO"),
-    pytest.param("pwrite64", "error=EIO:when=400+", id="write-EIO", marks=pytest.mark.pending),
-    pytest.param("pwrite64", "error=EROFS:when=400+", id="write-EROFS", marks=pytest.mark.pending),
+    pytest.param("pwrite64", "error=EIO:when=400+", id="write-EIO", marks=pytest.mark.scenarios),
+    pytest.param(
+        "pwrite64", "error=EROFS:when=400+", id="write-EROFS", marks=pytest.mark.scenarios
+    ),
 ]
 
 

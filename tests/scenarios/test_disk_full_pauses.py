@@ -10,10 +10,12 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 CYCLES = [
     pytest.param(1, "short"),
-    pytest.param(10, "CI", marks=pytest.mark.pending),
+    pytest.param(10, "CI", marks=pytest.mark.scenarios),
     pytest.param(50, "soak", marks=pytest.mark.soak),
 ]
 DISK_MIB = 48
+RATE = 8
+"""Moves a second and account: as many as a venue's limits let REST tell afterwards."""
 
 
 @needs_mount
@@ -39,7 +41,7 @@ async def test_a_full_disk_pauses_and_resumes(
             for name in rig.accounts:
                 words = [(each["status"], each["reason"]) for each in rig.streams(name)]
                 assert words.count(("gap_opened", "disk_full")) >= cycles
-            assert '"journal_blocked"' in rig.daemon.log.read_text()
+            assert rig.daemon.log.read_text().count('"sources_paused"') == cycles
     results.note(
         3, "disk full under load, then freed", form, fills=cycles, exits=0, facts=verdict.facts,
         events=verdict.events, lost=len(verdict.missing),
@@ -48,7 +50,7 @@ async def test_a_full_disk_pauses_and_resumes(
 
 async def fill_and_free(rig: Rig) -> None:
     """Under load until it says that it is full; then live again by itself."""
-    rig.set_rate(40)
+    rig.set_rate(RATE)
     glutton = eat_space(rig.state_dir)
     await wait_until(lambda: not rig.daemon.is_ready(), 60, "not ready on a full disk")
     status = rig.daemon.status()
@@ -56,7 +58,7 @@ async def fill_and_free(rig: Rig) -> None:
     await wait_until(lambda: no_account_runs(rig), 30, "the sources to pause")
     glutton.unlink()
     await rig.daemon.wait_ready()
-    await rig.wait_live()
+    await rig.wait_live(60)
 
 
 def no_account_runs(rig: Rig) -> bool:

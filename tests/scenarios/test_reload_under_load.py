@@ -14,7 +14,7 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 16, id="short"),
-    pytest.param(Form.CI, 100, id="ci", marks=[pytest.mark.pending, pytest.mark.timeout(1500)]),
+    pytest.param(Form.CI, 100, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(1500)]),
     pytest.param(Form.SOAK, 500, id="soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 RATE = 20.0
