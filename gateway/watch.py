@@ -20,7 +20,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.wire.keepalive import every
 
 PROBE_SECONDS: Final = 1.0
-"""How often the loop's lag is measured."""
+"""How often the loop's lag is measured, and its tasks are counted."""
 
 STALL_SECONDS: Final = 15.0
 """A loop that did not run for so long is stuck: half of the watchdog's time in our unit."""
@@ -57,7 +57,7 @@ def report_unhealthy(reason: str) -> None:
 
 
 async def _watch_loop(metrics: Metrics, stall_seconds: float) -> None:
-    lag = metrics.cell("gateway_loop_lag_seconds")
+    lag, tasks = metrics.cell("gateway_loop_lag_seconds"), metrics.cell("gateway_tasks")
     due = trio.current_time()
     try:
         faulthandler.dump_traceback_later(stall_seconds, file=_STDERR)
@@ -66,6 +66,7 @@ async def _watch_loop(metrics: Metrics, stall_seconds: float) -> None:
             late = trio.current_time() - due - PROBE_SECONDS
             due = trio.current_time()
             lag.set(max(0.0, late))
+            tasks.set(trio.lowlevel.current_statistics().tasks_living)
             if late > stall_seconds:
                 LOOP_STALLED.emit(seconds=round(late, 1))
     finally:

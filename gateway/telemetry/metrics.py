@@ -100,6 +100,7 @@ CATALOGUE: Final[tuple[MetricSpec, ...]] = (
     MetricSpec("gateway_ready", _G, "1 while the gateway is journalling."),
     MetricSpec("gateway_config_last_reload_successful", _G, "1 when the last reload took effect."),
     MetricSpec("gateway_loop_lag_seconds", _G, "How late the event loop ran its last probe."),
+    MetricSpec("gateway_tasks", _G, "Tasks of the event loop; what only grows is a leak."),
     MetricSpec("gateway_happenings", _C, "Log lines by their stable code.", ("code",)),
 )  # fmt: skip
 

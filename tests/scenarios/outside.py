@@ -2,6 +2,8 @@
 
 import json
 import os
+import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,10 +13,12 @@ import msgspec
 import trio
 
 from gateway.admin.client import ControlClient
+from gateway.admin.doors import CONTROL_SOCKET
 from gateway.admin.model import ReloadResult
 from tests.scenarios.rig import Rig
 
 MIB = 1024 * 1024
+ANSWER_SECONDS = 30
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -63,6 +67,17 @@ class PeakMemory:
 def _status_bytes(pid: int, name: str) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(status.partition(f"{name}:")[2].split()[0]) * 1024
+
+
+def metric(rig: Rig, name: str) -> float:
+    """A number without labels, as Prometheus would scrape it over control.sock."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(ANSWER_SECONDS)
+        control.connect(str(rig.state_dir / CONTROL_SOCKET))
+        control.sendall(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+        text = b"".join(iter(lambda: control.recv(1 << 16), b"")).decode()
+    [value] = re.findall(rf"^{name} (\S+)$", text, re.MULTILINE)
+    return float(value)
 
 
 def open_files(pid: int) -> int:

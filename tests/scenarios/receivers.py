@@ -59,6 +59,11 @@ class Desk:
         } | options
         return "{" + ", ".join(f"{name}: {value}" for name, value in given.items()) + "}"
 
+    def forget(self) -> None:
+        """Keep nothing of what came: a run of hours would not fit into memory."""
+        for kept in (self.ids, self.seqs, self.ages, self.tries, self.message_ids):
+            kept.clear()
+
     def first_ids(self) -> list[str]:
         """Each id once, in order of its first arrival."""
         return list(dict.fromkeys(self.ids))
