@@ -38,18 +38,25 @@ def command(every: float, once: bool) -> None:
     """Watch the running gateway, until Ctrl-C."""
     try:
         from rich.console import Console
-        from rich.live import Live
     except ImportError:
         raise ExtraMissing(
             "`gateway top` needs rich: pip install 'exchange-event-gateway[top]'"
         ) from None
     console = Console()
+    if not once and not console.is_terminal:
+        raise click.UsageError("a live screen needs a terminal; --once draws a single one")
     screen = Screen(control_client(), console)
     if once:
         screen.draw()  # rates take two looks
         time.sleep(every)
         console.print(screen.draw())
-        return
+    else:
+        _watch(screen, console, every)
+
+
+def _watch(screen: "Screen", console: "Console", every: float) -> None:
+    from rich.live import Live
+
     with Live(screen.draw(), console=console, screen=True, auto_refresh=False) as live:
         try:
             while True:
