@@ -21,13 +21,18 @@ _POLL_SECONDS: Final = 0.02
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 
 
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+def wait_until(
+    condition: Callable[[], bool],
+    what: str,
+    seconds: float = PATIENCE_SECONDS,
+    poll_seconds: float = _POLL_SECONDS,
+) -> None:
     """Wait for a condition about another process."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {seconds:g} s: {what}")
-        time.sleep(_POLL_SECONDS)
+        time.sleep(poll_seconds)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -79,6 +84,10 @@ class Venue:
         """Have each connection told so many frames, evenly."""
         step = {"do": "blast", "frames": frames, "per_second": per_second}
         self._ask("POST", "/_sim/do", step)
+
+    def drop(self) -> None:
+        """Cut every socket."""
+        self._ask("POST", "/_sim/do", {"do": "drop"})
 
     def connections(self) -> int:
         """How many sockets are open."""
@@ -145,7 +154,8 @@ class Gateway:
             live = [each for each in found if each["state"] == "live" and not each["gaps"]["open"]]
             return len(live) == accounts and all(each["last_agreement"] for each in live)
 
-        wait_until(all_live, "every account live")
+        # Seldom enough that asking a thousand accounts does not slow them down.
+        wait_until(all_live, "every account live", poll_seconds=max(0.02, accounts / 2_000))
 
 
 def options_added(accounts: str, transport: str) -> str:
