@@ -77,6 +77,18 @@ class Publisher:
             raise reasons[-1] if reasons else nats.errors.NoServersError from None
         return self._client
 
+    async def probe(self) -> str:
+        """Log in and look for the stream; what was found. Raises one of `Trouble`."""
+        client = await self.connect()
+        stream = self._settings.stream
+        try:
+            await client.jetstream(timeout=self._timeout_seconds).stream_info(stream)
+        except nats.js.errors.NotFoundError:
+            if not self._settings.create_stream:
+                raise
+            return f"the stream {stream} is to be made"
+        return f"the stream {stream} is there"
+
     async def close(self) -> None:
         """Close the connection, if there is one."""
         client, self._client = self._client, None
@@ -154,6 +166,10 @@ def _abort(client: Client) -> None:
 def describe(error: BaseException) -> str:
     """What an error says, and what to do about it."""
     match error:
+        case nats.js.errors.ServiceUnavailableError() | nats.errors.NoRespondersError():
+            return "no JetStream here (start the server with it, and allow this account to use it)"
+        case nats.js.errors.NotFoundError():
+            return f"JetStream: {error.description} (make it, or let `create_stream: true` do so)"
         case nats.js.errors.APIError():
             return f"JetStream: {error.description} ({error.err_code})"
         case nats.errors.StaleConnectionError():

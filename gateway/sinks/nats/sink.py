@@ -35,13 +35,14 @@ class NatsSink:
 
 
 async def findings(settings: NatsSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect and log in; nothing is created or published."""
+    """Connect, log in and look for the stream; nothing is created or published."""
     where = ", ".join(settings.servers)
     publisher = Publisher(settings, context.options.timeout)
     loop = LoopThread(f"probe:{context.name}")
     try:
-        await loop.run(publisher.connect())
-        detail = f"{where}, {'certificate verified' if settings.tls else 'without TLS'}"
+        stream = await loop.run(publisher.probe())
+        secured = "certificate verified" if settings.tls else "without TLS"
+        detail = f"{where}, {secured}; {stream}"
         return [ProbeFinding(what="connect", ok=True, detail=detail)]
     except Trouble as error:
         detail = f"{where}: {describe(error)}"

@@ -1,7 +1,8 @@
 """The `postgres` sink: typed tables and views of last states, each event in them once.
 
 `settings` its options, `connection` how the server is spoken to, `database` tables and
-rows, `sink` the delivery. All but `settings` need the library.
+rows, `sink` the delivery, `probe` the check before the start. All but `settings` need the
+library.
 """
 
 from collections.abc import AsyncIterator
@@ -35,9 +36,9 @@ async def open_postgres(
 
 
 async def probe_postgres(settings: PostgresSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect and log in."""
+    """Connect, log in and look for the tables."""
     load_client(CLIENT, extra=EXTRA)
-    from gateway.sinks.postgres.sink import findings
+    from gateway.sinks.postgres.probe import findings
 
     return await findings(settings, context)
 

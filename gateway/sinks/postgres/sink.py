@@ -7,10 +7,9 @@ import msgspec
 import psycopg
 import trio
 
-from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import Item, Refused, SinkContext, Verdict
 from gateway.errors import SinkUnavailable
-from gateway.sinks.postgres.connection import connect, describe
+from gateway.sinks.postgres.connection import describe
 from gateway.sinks.postgres.database import Database
 from gateway.sinks.postgres.settings import PostgresSettings
 
@@ -59,22 +58,3 @@ class PostgresSink:
         if isinstance(verdict, Refused):
             return msgspec.structs.replace(verdict, excerpt=self._clean(verdict.excerpt))
         return verdict
-
-
-async def findings(settings: PostgresSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect and log in; nothing is created or written."""
-    where = f"{', '.join(settings.servers)}, database {settings.database}"
-    try:
-        version = await trio.to_thread.run_sync(
-            _ask_version, settings, context.options.timeout, abandon_on_cancel=True
-        )
-    except psycopg.Error as error:
-        return [ProbeFinding(what="connect", ok=False, detail=f"{where}: {describe(error)}")]
-    secured = "certificate verified" if settings.tls else "without TLS"
-    detail = f"{where}: PostgreSQL {version}, logged in, {secured}"
-    return [ProbeFinding(what="connect", ok=True, detail=detail)]
-
-
-def _ask_version(settings: PostgresSettings, timeout_seconds: float) -> str:
-    with connect(settings, timeout_seconds) as connection:
-        return connection.info.parameter_status("server_version") or "of an unknown version"

@@ -30,6 +30,7 @@ class NatsServer(ServerProcess):
         self.port = free_port()
         self.password = password
         self.max_payload = 8 << 20
+        self.jetstream = True
         self._certificates, self._folder = certificates, folder
         self._binary = need("nats-server", PACKAGE)
         super().__init__(self._arguments, folder, "Server is ready")
@@ -43,9 +44,10 @@ class NatsServer(ServerProcess):
         config: dict[str, Any] = {
             "listen": self.address,
             "max_payload": self.max_payload,
-            "jetstream": {"store_dir": str(self._folder / "store")},
             "authorization": {"user": USER, "password": self.password},
         }
+        if self.jetstream:
+            config["jetstream"] = {"store_dir": str(self._folder / "store")}
         if self._certificates is not None:
             files = self._certificates
             config["tls"] = {"cert_file": str(files.certificate), "key_file": str(files.key)}

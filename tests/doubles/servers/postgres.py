@@ -17,7 +17,13 @@ import trio
 from psycopg import sql
 
 from tests.doubles.servers.certificates import Certificates, make_certificates
-from tests.doubles.servers.process import HOST, ServerProcess, free_port
+from tests.doubles.servers.process import (
+    HOST,
+    POLL_SECONDS,
+    START_SECONDS,
+    ServerProcess,
+    free_port,
+)
 
 PACKAGE = "postgresql"
 ADMIN = "postgres"
@@ -27,12 +33,14 @@ ADMIN_PASSWORD = "password-of-the-admin"
 class PostgresServer(ServerProcess):
     """`postgres`, run by a user of its own where the test is run by root."""
 
-    def __init__(self, binaries: Path, folder: Path, user: Sequence[str]) -> None:
+    def __init__(
+        self, binaries: Path, folder: Path, user: Sequence[str], accepts: str = "connections"
+    ) -> None:
         self.port = free_port()
         self.certificates: Certificates = make_certificates(folder / "certificates")
-        self._binaries, self._folder = binaries, folder
+        self._binaries, self._folder, self._user = binaries, folder, user
         self._paused: list[int] = []
-        says = "database system is ready to accept connections"
+        says = f"database system is ready to accept {accepts}"
         super().__init__(self._arguments, folder, says, prefix=user)
 
     @property
@@ -50,6 +58,34 @@ class PostgresServer(ServerProcess):
         access = ["--username", ADMIN, "--pwfile", str(password), "--auth", "scram-sha-256"]
         language = ["--locale", "C", "--encoding", "UTF8"]
         subprocess.run([*program, *place, *access, *language], check=True, capture_output=True)
+
+    @contextmanager
+    def standby(self) -> Iterator["PostgresServer"]:
+        """Another server that follows this one; it is not started yet."""
+        with tempfile.TemporaryDirectory(prefix="gateway-postgres-") as folder:
+            other = PostgresServer(
+                self._binaries, Path(folder), self._user, "read-only connections"
+            )
+            program = [str(self._binaries / "pg_basebackup"), "--write-recovery-conf"]
+            place = ["--pgdata", f"{folder}/data", "--checkpoint", "fast", "--no-sync"]
+            where = f"host={HOST} port={self.port} user={ADMIN} password={ADMIN_PASSWORD}"
+            subprocess.run([*program, *place, "--dbname", where], check=True, capture_output=True)
+            _hand_over(Path(folder))
+            try:
+                yield other
+            finally:
+                other.kill()
+
+    def promote(self) -> None:
+        """Take writes from now on."""
+        self.ask("SELECT pg_promote()")
+
+    async def wait_replicated(self) -> None:
+        """Return once a standby has all that was written."""
+        query = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
+        with trio.fail_after(START_SECONDS):
+            while self.ask(query) != [(True,)]:  # noqa: ASYNC110 (another process)
+                await trio.sleep(POLL_SECONDS)
 
     def _arguments(self) -> list[str]:
         options = {

@@ -167,6 +167,35 @@ async def test_the_probe(server: NatsServer):
     assert "wrong-one" not in bad.detail
 
 
+async def test_the_probe_looks_for_the_stream(server: NatsServer):
+    """It tells whether the stream is there, is to be made, or is missing."""
+    [unmade] = await probe_nats(settings_for(server), context())
+    [missing] = await probe_nats(settings_for(server, create_stream=False), context())
+    async with sink_to(server) as sink:
+        await deliver_all(sink, fills(1))
+    [made] = await probe_nats(settings_for(server, create_stream=False), context())
+
+    assert [True, False, True] == [unmade.ok, missing.ok, made.ok]
+    assert "to be made" in unmade.detail
+    assert "create_stream: true" in missing.detail
+    assert "is there" in made.detail
+
+
+async def test_a_server_without_jetstream(server: NatsServer):
+    """Nothing is lost, and it is said what is missing."""
+    server.kill()
+    server.jetstream = False
+    await server.start()
+    [finding] = await probe_nats(settings_for(server), context())
+    async with sink_to(server) as sink:
+        answer = await deliver(sink, fills(1))
+
+    assert not finding.ok
+    assert "no JetStream here" in finding.detail
+    assert Result.LATER is answer.result
+    assert "no JetStream here" in str(answer.trouble)
+
+
 @pytest.mark.parametrize(
     ("settings", "key"),
     [

@@ -258,6 +258,24 @@ async def test_a_server_that_takes_no_writes(desk: Desk):
     assert "read-only" in str(answer.trouble)
 
 
+async def test_failover(desk: Desk):
+    """When the primary is gone the standby that was promoted is written to; nothing is missing."""
+    with desk.server.standby() as standby:
+        await standby.start()
+        async with desk.sink(servers=(desk.server.address, standby.address), timeout=4) as sink:
+            await deliver_all(sink, fills(5))
+            await desk.server.wait_replicated()
+            desk.server.kill()
+            answer = await deliver(sink, fills(5, first=6))
+            standby.promote()
+            await deliver_all(sink, fills(5, first=6))
+        held = standby.ask("SELECT seq FROM fills ORDER BY seq", database=desk.name)
+    await desk.server.start()
+
+    assert Result.LATER is answer.result
+    assert [(seq,) for seq in range(1, 11)] == held
+
+
 async def test_tls(desk: Desk):
     """A certificate of the right authority is accepted, any other is not."""
     files = desk.server.certificates
@@ -275,16 +293,35 @@ async def test_tls(desk: Desk):
 
 async def test_the_probe(desk: Desk):
     """`check --connect` logs in, makes nothing, and tells a refused login."""
-    [good] = await probe_postgres(desk.settings(), context())
+    good, tables = await probe_postgres(desk.settings(), context())
     [bad] = await probe_postgres(desk.settings(password=Secret.of("wrong-one")), context())
     [gone] = await probe_postgres(desk.settings(servers=("127.0.0.1:1",)), context())
 
-    assert [True, False, False] == [good.ok, bad.ok, gone.ok]
+    assert [True, True, False, False] == [good.ok, tables.ok, bad.ok, gone.ok]
     assert "PostgreSQL" in good.detail
+    assert "to be made" in tables.detail
     assert "look at `username` and `password`" in bad.detail
     assert "127.0.0.1:1" in gone.detail
     assert "wrong-one" not in bad.detail
     assert [] == desk.ask("SELECT 1 FROM pg_tables WHERE schemaname = 'public'")
+
+
+async def test_the_probe_looks_for_what_is_missing(desk: Desk):
+    """A missing database, missing tables and a user that may not make them are told."""
+    [elsewhere] = await probe_postgres(desk.settings(database="nowhere"), context())
+    _, unmade = await probe_postgres(desk.settings(create_tables=False), context())
+    desk.ask("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    desk.ask("ALTER SCHEMA public OWNER TO postgres")
+    _, forbidden = await probe_postgres(desk.settings(), context())
+    desk.ask(f"GRANT CREATE ON SCHEMA public TO {desk.name}")
+    async with desk.sink() as sink:
+        await deliver_all(sink, fills(1))
+    _, made = await probe_postgres(desk.settings(create_tables=False), context())
+
+    assert [False, False, False, True] == [one.ok for one in (elsewhere, unmade, forbidden, made)]
+    assert '"nowhere" does not exist' in elsewhere.detail
+    assert "create_tables: true" in unmade.detail
+    assert "may not create" in forbidden.detail
 
 
 @pytest.mark.parametrize(
