@@ -5,7 +5,16 @@ import importlib
 
 from benchmarks import report
 
-NAMES = ("full_path", "latency", "durability", "backlog", "fan_out", "normalise", "many_accounts")
+NAMES = (
+    "full_path",
+    "latency",
+    "durability",
+    "backlog",
+    "fan_out",
+    "start_up",
+    "normalise",
+    "many_accounts",
+)
 """Modules of this folder with ``measure(quick: bool) -> Section``, in the order of the page."""
 
 

@@ -35,7 +35,7 @@ from benchmarks.report import RESULTS, Plot, Section, Table
 FRAMES: Final = 40_000
 ACCOUNTS: Final = (1, 10, 100)
 TRANSPORTS: Final = ("trio-websocket", "websockets")
-ROUNDS: Final = 3
+ROUNDS: Final = 2
 GROUP_LINES: Final = 500
 """Lines that one fsync of the writing loop covers: a sink's default batch."""
 
@@ -87,8 +87,8 @@ def one_round(venue: str, accounts: int, frames: int) -> Iterable[tuple[Key, Run
         yield ("gateway", venue, transport, accounts), run
         if transport == TRANSPORTS[0]:
             yield ("write", venue, "", accounts), write_alone(written)
-    if venue == "lbank" and accounts == 1:
-        yield ("ccxt", venue, "", accounts), run_ccxt(frames)
+    if venue == "lbank":
+        yield ("ccxt", venue, "", accounts), run_ccxt(accounts, frames)
 
 
 def run_gateway(name: str, transport: str, accounts: int, frames: int) -> tuple[Run, bytes]:
@@ -144,18 +144,20 @@ class LineCounter:
 def run_bare(name: str, transport: str, accounts: int, frames: int) -> Run:
     """A loop that only receives."""
     with open_venue(name, accounts) as venue:
-        key = venue.key(venue.read_configuration(accounts)) if name == "fmex" else ""
+        keys = venue.keys(venue.read_configuration(accounts))
+        key = keys[0] if name == "fmex" else ""
         each = frames // accounts
         command = ("bare", venue.websocket_url, transport, str(accounts), str(each), key)
         return run_peer(venue, command, accounts, each)
 
 
-def run_ccxt(frames: int) -> Run:
-    """One account, followed by ccxt."""
-    with open_venue("lbank", 1) as venue:
-        key = venue.key(venue.read_configuration(1))
-        command = ("ccxt", venue.rest_url, venue.websocket_url, key, str(frames))
-        return run_peer(venue, command, 1, frames)
+def run_ccxt(accounts: int, frames: int) -> Run:
+    """Accounts that ccxt follows, all in one process."""
+    with open_venue("lbank", accounts) as venue:
+        keys = venue.keys(venue.read_configuration(accounts))
+        each = frames // accounts
+        command = ("ccxt", venue.rest_url, venue.websocket_url, str(each), *keys)
+        return run_peer(venue, command, accounts, each)
 
 
 def run_peer(venue: Venue, command: Sequence[str], accounts: int, frames: int) -> Run:
@@ -196,12 +198,11 @@ def median(runs: Sequence[Run]) -> Run:
 
 def section(runs: Mapping[Key, Run]) -> Section:
     """The tables, and how far the targets are met."""
-    ccxt = runs["ccxt", "lbank", "", 1]
     rows, notes, bars = [], [], {}
     for (what, venue, transport, accounts), run in runs.items():
         if what != "gateway":
             continue
-        bare = runs["bare", venue, transport, accounts]
+        bare, ccxt = runs["bare", venue, transport, accounts], runs["ccxt", "lbank", "", accounts]
         share, times = run.rate / bare.rate, run.rate / ccxt.rate
         work = f"{bare.cpu_micros / run.cpu_micros:.0%}"
         cells: tuple[str, ...] = (f"{run.rate:,.0f}", f"{run.cpu_micros:.1f}", f"{bare.rate:,.0f}")
@@ -210,15 +211,14 @@ def section(runs: Mapping[Key, Run]) -> Section:
         if venue == "lbank":
             notes.append(_verdict(transport, accounts, share, times))
             bars[f"gateway {transport} {accounts}"] = run.rate
-    bars["ccxt"] = ccxt.rate
+    for accounts in ACCOUNTS:
+        bars[f"ccxt {accounts}"] = runs["ccxt", "lbank", "", accounts].rate
     head = ("venue", "transport", "accounts", "gateway frames/s", "CPU µs/frame", "bare frames/s")
     tail = ("CPU µs/frame", "of bare, by rate", "of bare, by CPU", "times ccxt")
     write = runs["write", "lbank", "", 1]
-    others = [
-        ("ccxt.pro `watch_orders`, LBank", f"{ccxt.rate:,.0f}", f"{ccxt.cpu_micros:.1f}",
-         f"{ccxt.shown / ccxt.frames:.0%} of the states shown"),
-        ("write and fsync alone", f"{write.rate:,.0f}", f"{write.cpu_micros:.1f}", "LBank's lines"),
-    ]  # fmt: skip
+    alone = (f"{write.rate:,.0f}", f"{write.cpu_micros:.1f}", "LBank's lines")
+    others = [_ccxt_row(accounts, runs["ccxt", "lbank", "", accounts]) for accounts in ACCOUNTS]
+    others.append(("write and fsync alone", *alone))
     return Section(
         title="Full path",
         text=__doc__ or "",
@@ -230,6 +230,12 @@ def section(runs: Mapping[Key, Run]) -> Section:
         plots=[Plot("LBank, frames per second", "frames/s", list(bars), list(bars.values()))],
         notes=["Every order sent was delivered once, in every run.", *notes],
     )
+
+
+def _ccxt_row(accounts: int, run: Run) -> tuple[str, ...]:
+    name = f"ccxt.pro `watch_orders`, LBank, {accounts} account(s)"
+    shown = f"{run.shown / run.frames:.0%} of the orders shown"
+    return (name, f"{run.rate:,.0f}", f"{run.cpu_micros:.1f}", shown)
 
 
 def _verdict(transport: str, accounts: int, share: float, times: float) -> str:

@@ -7,9 +7,12 @@ listen and a JSON object when they have had everything.
 
 import asyncio
 import json
+import math
 import sys
 import time
-from typing import Any
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 import trio
 
@@ -19,6 +22,10 @@ from gateway.wire.websocket import open_websocket
 
 LAST_STATE = "b1a57000-0000-4000-8000-%012x"
 """Order ids of a blast, counted from zero (`adapters/lbank/simulator/venue.py`)."""
+
+
+SILENCE_SECONDS: Final = 5.0
+"""When nothing was reported for so long, the rest is not reported at all."""
 
 
 class Bare:
@@ -82,28 +89,58 @@ def is_push(text: Any) -> bool:
     return len(text) > 120
 
 
-async def ccxt(rest: str, websocket: str, key: str, frames: int) -> None:
-    """Watch orders until the last one was reported."""
+async def ccxt(rest: str, websocket: str, keys: Sequence[str], frames: int) -> None:
+    """Watch the orders of each account until all were reported, or nothing comes any more."""
+    watch = CcxtWatch(frames * len(keys))
+    exchanges = [open_ccxt(rest, websocket, key) for key in keys]
+    try:
+        for exchange in exchanges:
+            await exchange.load_markets()
+        tasks = [asyncio.create_task(watch.follow(exchange)) for exchange in exchanges]
+        await asyncio.sleep(1 + len(keys) / 50)  # ccxt does not tell when it has subscribed
+        say("listening")
+        await watch.until_all()
+        finish(len(watch.shown), at=watch.at)
+        for task in tasks:
+            task.cancel()
+    finally:
+        for exchange in exchanges:
+            await exchange.close()
+
+
+def open_ccxt(rest: str, websocket: str, key: str) -> Any:
+    """A client of the pretend LBank."""
     import ccxt.pro
 
     api_key, secret = key.split(":")
     exchange = ccxt.pro.lbank({"apiKey": api_key, "secret": secret})
     exchange.urls["api"].update({"rest": rest, "contract": rest, "ws": websocket})
-    try:
-        await exchange.load_markets()
-        watching = asyncio.create_task(exchange.watch_orders("ETH/BTC"))
-        await asyncio.sleep(1)  # ccxt does not tell when it has subscribed
-        say("listening")
-        shown, last = 0, LAST_STATE % (frames - 1)
-        ids: set[str] = set()
-        while last not in ids:
-            orders = await watching
-            watching = asyncio.create_task(exchange.watch_orders("ETH/BTC"))
-            shown += len(orders)
-            ids = {order["id"] for order in orders}
-        finish(shown)
-    finally:
-        await exchange.close()
+    return exchange
+
+
+class CcxtWatch:
+    """Which orders were reported, and when the last of them was."""
+
+    def __init__(self, total: int) -> None:
+        self.shown: set[str] = set()
+        self.at = math.inf
+        self._total = total
+        self._all = asyncio.Event()
+
+    async def follow(self, exchange: Any) -> None:
+        """Note what an account's watch reports."""
+        while True:
+            orders = await exchange.watch_orders("ETH/BTC")
+            self.shown.update(order["id"] for order in orders)
+            self.at = time.monotonic()
+            if len(self.shown) >= self._total:
+                self._all.set()
+
+    async def until_all(self) -> None:
+        """Wait until all were reported, or none for a while."""
+        while not self._all.is_set() and time.monotonic() < self.at + SILENCE_SECONDS:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._all.wait(), 0.1)
 
 
 def say(text: str) -> None:
@@ -112,9 +149,10 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def finish(shown: int) -> None:
-    """The result."""
-    say(json.dumps({"at": time.monotonic(), "cpu": time.process_time(), "shown": shown}))
+def finish(shown: int, *, at: float | None = None) -> None:
+    """The result; `at`, if the last frame came some time ago."""
+    now = time.monotonic() if at is None else at
+    say(json.dumps({"at": now, "cpu": time.process_time(), "shown": shown}))
 
 
 if __name__ == "__main__":
@@ -123,5 +161,5 @@ if __name__ == "__main__":
         url, transport, connections, frames, key = arguments
         trio.run(Bare(url, transport, int(connections), int(frames), key).run)
     else:
-        rest, websocket, key, frames = arguments
-        asyncio.run(ccxt(rest, websocket, key, int(frames)))
+        rest, websocket, frames, *keys = arguments
+        asyncio.run(ccxt(rest, websocket, keys, int(frames)))

@@ -70,11 +70,11 @@ class Venue:
             text += self._process.stdout.readline()
         return text
 
-    def key(self, configuration: str) -> str:
-        """Key and secret of the first account, as `benchmarks.peers` takes them."""
-        api_key = _found(r'api_key: "([^"]+)"', configuration)
-        secret = _found(r'secret: "([^"]+)"', configuration)
-        return f"{api_key}:{secret}"
+    def keys(self, configuration: str) -> list[str]:
+        """Key and secret of each account, as `benchmarks.peers` takes them."""
+        api_keys = re.findall(r'api_key: "([^"]+)"', configuration)
+        secrets = re.findall(r'secret: "([^"]+)"', configuration)
+        return [":".join(pair) for pair in zip(api_keys, secrets, strict=True)]
 
     def blast(self, frames: int) -> None:
         """Have each connection told so many frames, as fast as it takes them."""
