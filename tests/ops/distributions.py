@@ -1,5 +1,6 @@
 """Wheel and source distribution, built from what git would track, as a release is."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -37,9 +38,13 @@ def copy_tracked(target: Path) -> Path:
     return target
 
 
-def build(directory: Path) -> Distributions:
-    """Build the sdist from the tree, and the wheel from the sdist."""
+def build(directory: Path, *, version: str | None = None) -> Distributions:
+    """Build the sdist from the tree, and the wheel from the sdist, as if it were `version`."""
     source = copy_tracked(directory / "source")
+    if version is not None:
+        project = source / "pyproject.toml"
+        own = re.compile(r'^version = ".*"$', re.MULTILINE)
+        project.write_text(own.sub(f'version = "{version}"', project.read_text()))
     run(sys.executable, "-m", "build", "--outdir", directory / "dist", source)
     [wheel] = (directory / "dist").glob("*.whl")
     [sdist] = (directory / "dist").glob("*.tar.gz")

@@ -10,10 +10,17 @@ import re
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 BY_HAND = re.compile(r"# by hand: \w+")
-LASTING = ("gateway run", "gateway simulate", "gateway tail -f", "gateway top")
+LASTING = (
+    "gateway run",
+    "gateway simulate",
+    "gateway tail -f",
+    "gateway top",
+    "journalctl -u gateway -f",
+)
 SCREENS = ("gateway top",)
 """Those that want a terminal."""
 PATIENCE_SECONDS = 60
@@ -55,10 +62,10 @@ def commands(page: Path) -> list[str]:
     return [line for line in text.splitlines() if line.strip() and not BY_HAND.search(line)]
 
 
-def script(lines: Iterable[str], words: Mapping[str, str]) -> str:
+def script(lines: Iterable[str], words: Mapping[str, str] = MappingProxyType({})) -> str:
     """A shell script that does what the reader does."""
     said = [PROLOGUE]
-    blanks = re.compile(rf"\b({'|'.join(words)})\b")
+    blanks = re.compile(rf"\b({'|'.join(words) or '(?!)'})\b")
     for number, line in enumerate(lines):
         filled = blanks.sub(lambda blank: words[blank[1]], line)
         lasts = filled.startswith(LASTING)

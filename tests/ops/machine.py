@@ -18,10 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.ops.distributions import REPOSITORY, run
+from tests.ops.distributions import REPOSITORY, copy_tracked, run
 
 CACHE = Path(os.environ.get("GATEWAY_TEST_MACHINE", "/var/tmp/gateway-test-machine"))
-PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates"
+PACKAGES = "systemd,systemd-sysv,dbus,python3,python3-venv,ca-certificates,make"
 SUITE = "bookworm"
 PYTHON = "3.11"
 """Of that suite."""
@@ -98,9 +98,8 @@ def boot(wheel: Path, directory: Path) -> Iterator[Machine]:
     """Boot a machine that has the source tree at `SOURCE`, and wheels for pip at `WHEELS`."""
     with locked_cache():
         prepare_root()
-        wheels = download_wheels(f"{wheel}[top]")
-        shutil.copytree(REPOSITORY / "systemd", directory / "systemd")
-        shutil.copy2(REPOSITORY / "constraints.txt", directory)
+        wheels = download_wheels(f"{wheel}[top]", "setuptools")
+        copy_tracked(directory)
         log = (directory / "boot.log").open("wb")
         container = subprocess.Popen(
             [
@@ -137,12 +136,12 @@ def locked_cache() -> Iterator[None]:
 
 def prepare_root() -> Path:
     """A Debian of `SUITE`, made once per computer."""
-    root = CACHE / "root"
-    if not (CACHE / "root.complete").exists():
+    root, complete = CACHE / "root", CACHE / "root.complete"
+    if not complete.exists() or complete.read_text() != PACKAGES:
         shutil.rmtree(root, ignore_errors=True)
         include = f"--include={PACKAGES}"
         run("debootstrap", "--variant=minbase", include, SUITE, root, mirror(), seconds=600)
-        (CACHE / "root.complete").touch()
+        complete.write_text(PACKAGES)
     return root
 
 

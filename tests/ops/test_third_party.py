@@ -1,19 +1,20 @@
 """A venue and a sink by somebody else: the packages of docs/examples, built and installed."""
 
 import json
+import os
 from functools import partial
 from pathlib import Path
 
 import pytest
 import trio
 
-from tests.ops.distributions import REPOSITORY, Distributions, make_venv, run
+from tests.ops.distributions import REPOSITORY, Distributions, copy_tracked, make_venv, run
+from tests.ops.guides import commands, follow, script
 from tests.ops.paperbank_server import TOKEN, Bank, open_bank
 from tests.scenarios.rig import wait_until
 
 pytestmark = [pytest.mark.scenarios, pytest.mark.timeout(600)]
 
-EXAMPLES = REPOSITORY / "docs" / "examples"
 CONFIG = """\
 state_dir: {state}
 http: null
@@ -30,9 +31,13 @@ sinks:
 
 @pytest.fixture(scope="module")
 def gateway(distributions: Distributions, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The command, in a venv that has the wheel and both packages."""
+    """The command, in a venv that has the wheel and, as docs/extending.md says, both packages."""
     venv = tmp_path_factory.mktemp("third-party") / "venv"
-    return make_venv(venv, distributions.wheel, EXAMPLES / "venue", EXAMPLES / "sink") / "gateway"
+    binaries = make_venv(venv, distributions.wheel)
+    text = script(commands(REPOSITORY / "docs/extending.md"))
+    path = {"PATH": f"{binaries}:{os.environ['PATH']}"}
+    assert "Paperbank" in follow(text, copy_tracked(venv.parent / "clone"), path)
+    return binaries / "gateway"
 
 
 def test_they_are_offered_like_ours(gateway: Path, tmp_path: Path):
