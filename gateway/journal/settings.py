@@ -16,7 +16,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True):
     age: Seconds = Seconds(14 * _DAY_SECONDS)
     """Events received longer ago are deleted."""
     size: Bytes = Bytes(10 << 30)
-    """The oldest events are deleted when the journal holds more."""
+    """The oldest events are deleted when events take more; nothing else in the journal counts."""
 
 
 class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from gateway.errors import SinkUnavailable
 from gateway.sinks.jsonl.file import LineFile
 from gateway.sinks.jsonl.rotation import Keeping, Rotation, rotation_problems
 from gateway.sinks.jsonl.tidying import Tidier
+from gateway.sinks.one_thread import OneThread
 
 __all__ = ["SINK", "JsonlSettings", "JsonlSink", "open_jsonl"]
 
@@ -49,16 +50,13 @@ class JsonlSink:
     def __init__(self, file: LineFile, tidier: Tidier) -> None:
         self._file = file
         self._tidier = tidier
-        # One thread at a time: a write abandoned by a time-out must end before the next begins.
-        self._limiter = trio.CapacityLimiter(1)
+        self._thread = OneThread()
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Append and fsync all lines, or leave none of them and raise `SinkUnavailable`."""
         lines = [item.body + b"\n" for item in items]
         try:
-            rotated = await trio.to_thread.run_sync(
-                self._file.append, lines, limiter=self._limiter, abandon_on_cancel=True
-            )
+            rotated = await self._thread.run(self._file.append, lines)
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._file.path}: {error.strerror}") from error
         if rotated:
@@ -67,10 +65,7 @@ class JsonlSink:
 
     async def aclose(self) -> None:
         """Close the file, unless a hanging disk still holds it."""
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            await trio.to_thread.run_sync(
-                self._file.close, limiter=self._limiter, abandon_on_cancel=True
-            )
+        await self._thread.finish(self._file.close, CLOSE_SECONDS)
 
 
 @asynccontextmanager

@@ -33,12 +33,24 @@ ABOUT_THE_MESSAGE: Final = {
     KafkaError.INVALID_MSG: "invalid_record",
 }
 """Errors that no repeat changes, and their word in the metric."""
-NO_WAY_AHEAD: Final = frozenset(
-    {KafkaError._ALL_BROKERS_DOWN, KafkaError._AUTHENTICATION, KafkaError._SSL}  # noqa: SLF001
-)
-"""Errors after which waiting for acknowledgements is in vain (the underscore is Kafka's)."""
-PURGED: Final = frozenset({KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT})  # noqa: SLF001
+ALL_DOWN: Final = KafkaError._ALL_BROKERS_DOWN  # noqa: SLF001 (names the client's own errors so)
+LOGIN_FAILED: Final = KafkaError._AUTHENTICATION  # noqa: SLF001 (the same)
+TLS_FAILED: Final = KafkaError._SSL  # noqa: SLF001 (the same)
+NO_SUCH_TOPIC: Final = KafkaError._UNKNOWN_TOPIC  # noqa: SLF001 (the same)
+GIVEN_UP: Final = KafkaError._PURGE_QUEUE  # noqa: SLF001 (the same)
+GIVEN_UP_ON_THE_WAY: Final = KafkaError._PURGE_INFLIGHT  # noqa: SLF001 (the same)
+
+NO_WAY_AHEAD: Final = frozenset({ALL_DOWN, LOGIN_FAILED, TLS_FAILED})
+"""Errors after which waiting for acknowledgements is in vain."""
+PURGED: Final = frozenset({GIVEN_UP, GIVEN_UP_ON_THE_WAY})
 """What is told of messages that we ourselves gave up, which says nothing of the cause."""
+REMEDIES: Final = {
+    LOGIN_FAILED: "look at `username`, `password` and `mechanism`",
+    KafkaError.SASL_AUTHENTICATION_FAILED: "look at `username`, `password` and `mechanism`",
+    NO_SUCH_TOPIC: "make the topic, or let the brokers make it",
+    KafkaError.UNKNOWN_TOPIC_OR_PART: "make the topic, or let the brokers make it",
+}
+"""What to do about some errors."""
 
 _SILENT: Final = logging.getLogger("gateway.sinks.kafka.client")
 _SILENT.setLevel(logging.CRITICAL)
@@ -137,7 +149,7 @@ class Sender:
     def _note(self, error: KafkaError) -> None:
         self._hopeless = self._hopeless or error.code() in NO_WAY_AHEAD
         # "All brokers are down" follows the error that says why.
-        if self._trouble is None or error.code() != KafkaError._ALL_BROKERS_DOWN:  # noqa: SLF001
+        if self._trouble is None or error.code() != ALL_DOWN:
             self._trouble = error
 
     def _why(self) -> str:
@@ -183,10 +195,5 @@ def _verdict(error: KafkaError) -> Verdict:
 def describe(error: KafkaError) -> str:
     """What an error says, and what to do about it."""
     text = " ".join(error.str().split())
-    match error.code():
-        case KafkaError._AUTHENTICATION | KafkaError.SASL_AUTHENTICATION_FAILED:  # noqa: SLF001
-            return f"{text} (look at `username`, `password` and `mechanism`)"
-        case KafkaError._UNKNOWN_TOPIC | KafkaError.UNKNOWN_TOPIC_OR_PART:  # noqa: SLF001
-            return f"{text} (make the topic, or let the brokers make it)"
-        case _:
-            return text
+    remedy = REMEDIES.get(error.code())
+    return text if remedy is None else f"{text} ({remedy})"

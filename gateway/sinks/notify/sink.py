@@ -5,8 +5,8 @@ So nothing waits in memory only, and the cursor never has to wait for a digest's
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, TypeVar
+from collections.abc import Sequence
+from typing import Final
 
 import trio
 
@@ -15,6 +15,7 @@ from gateway.errors import SinkUnavailable
 from gateway.sinks.notify.digest import Digest, DigestFile
 from gateway.sinks.notify.service import Service
 from gateway.sinks.notify.settings import NotifySettings, is_worth_telling
+from gateway.sinks.one_thread import OneThread
 from gateway.telemetry.happenings import Happening, Level
 from gateway.wire.backoff import Backoff
 
@@ -25,8 +26,6 @@ MINUTE: Final = 60.0
 DELAYED = Happening(
     "notify_delayed", Level.WARNING, "A digest could not be sent when its time came; tried again."
 )
-
-Result = TypeVar("Result")
 
 
 class NotifySink:
@@ -47,8 +46,7 @@ class NotifySink:
         self._filled = trio.Event()
         self._sent_at: deque[float] = deque(maxlen=settings.max_per_minute)
         self._lock = trio.Lock()
-        # One thread at a time: a message abandoned by a time-out must end before the next begins.
-        self._limiter = trio.CapacityLimiter(1)
+        self._thread = OneThread()
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Tell what is worth telling, or keep it for the digest; the rest is passed over."""
@@ -102,15 +100,14 @@ class NotifySink:
 
     async def _tell(self, digest: Digest) -> None:
         with trio.move_on_after(self._timeout_seconds) as limit:
-            await self._in_thread(lambda: self._send_once(digest))
+            await self._thread.run(self._send_once, digest)
         if limit.cancelled_caught:
             raise SinkUnavailable(f"no answer within {self._timeout_seconds:g} s")
         self._sent_at.append(trio.current_time())
         if self._digest.total:
             self._digest = Digest()
             # Shielded: what was told must not stay in the file, to be told again.
-            with trio.move_on_after(CLOSE_SECONDS, shield=True):
-                await self._in_thread(self._file.drop)
+            await self._thread.finish(self._file.drop, CLOSE_SECONDS)
 
     def _send_once(self, digest: Digest) -> None:
         # A thread that was abandoned may have sent it after all.
@@ -120,11 +117,8 @@ class NotifySink:
 
     async def _keep(self, digest: Digest) -> None:
         try:
-            await self._in_thread(lambda: self._file.keep(digest))
+            await self._thread.run(self._file.keep, digest)
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._file.path}: {error.strerror}") from error
         self._digest = digest
         self._filled.set()
-
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
-        return await trio.to_thread.run_sync(work, limiter=self._limiter, abandon_on_cancel=True)

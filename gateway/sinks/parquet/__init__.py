@@ -3,10 +3,10 @@
 `staging` keeps what was accepted until its hour is over, `files` writes an hour's files.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import apsw
 import msgspec
@@ -17,6 +17,7 @@ from gateway.contracts.sink import ACCEPTED, Item, SinkContext, SinkSpec, Verdic
 from gateway.errors import ExtraMissing, SinkUnavailable
 from gateway.sinks.database_file import describe
 from gateway.sinks.extras import load_client, missing_extra
+from gateway.sinks.one_thread import OneThread
 from gateway.sinks.parquet.files import Files
 from gateway.sinks.parquet.staging import Part, Staging, StagingClosed, hour_of
 from gateway.telemetry.happenings import Happening, Level
@@ -39,8 +40,6 @@ DELAYED = Happening(
     Level.WARNING,
     "An hour's files could not be written; its events stay staged, and it is tried again.",
 )
-
-Result = TypeVar("Result")
 
 
 class ParquetSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,14 +70,14 @@ class ParquetSink:
         self._last_staged: dict[str, float] = {}
         self._trouble = ""
         # A large file takes longer than a delivery may: each kind of work has its own thread.
-        self._delivering = trio.CapacityLimiter(1)
+        self._delivering = OneThread()
         self._writing = trio.CapacityLimiter(1)
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Stage all of them, or none and raise `SinkUnavailable`."""
         records = [item.record for item in items]
         try:
-            hours = await _in_thread(lambda: self._staging.add(records), self._delivering)
+            hours = await self._delivering.run(self._staging.add, records)
         except (apsw.Error, OSError) as error:
             raise SinkUnavailable(f"{self._staging.path}: {describe(error)}") from error
         self._last_staged |= dict.fromkeys(hours, trio.current_time())
@@ -94,7 +93,9 @@ class ParquetSink:
         """Write the files of each hour that is over and quiet."""
         try:
             before_hour = hour_of(self._clock.now_ns())
-            parts = await _in_thread(lambda: self._staging.parts(before_hour), self._writing)
+            parts = await trio.to_thread.run_sync(
+                self._staging.parts, before_hour, limiter=self._writing, abandon_on_cancel=True
+            )
             for part in parts:
                 if self._is_quiet(part.hour):
                     # Not abandoned: a second one must not begin while this writes on.
@@ -111,8 +112,7 @@ class ParquetSink:
 
     async def aclose(self) -> None:
         """Close the staging, unless a hanging disk still holds it."""
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            await _in_thread(self._staging.close, self._delivering)
+        await self._delivering.finish(self._staging.close, CLOSE_SECONDS)
 
     def _is_quiet(self, hour: str) -> bool:
         last = self._last_staged.get(hour)
@@ -134,10 +134,6 @@ class ParquetSink:
         if text != self._trouble:
             DELAYED.emit(sink=self._name, folder=str(self._folder), error=text)
         self._trouble = text
-
-
-async def _in_thread(work: Callable[[], Result], limiter: trio.CapacityLimiter) -> Result:
-    return await trio.to_thread.run_sync(work, limiter=limiter, abandon_on_cancel=True)
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import ACCEPTED, Item, SinkContext, SinkSpec, Verdict
 from gateway.errors import SinkUnavailable
 from gateway.sinks.database_file import describe
+from gateway.sinks.one_thread import OneThread
 from gateway.sinks.sqlite.database import Database
 
 __all__ = ["SINK", "SqliteSettings", "SqliteSink", "open_sqlite", "probe_sqlite"]
@@ -48,26 +49,20 @@ class SqliteSink:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        # One thread at a time: a transaction abandoned by a time-out ends before the next begins.
-        self._limiter = trio.CapacityLimiter(1)
+        self._thread = OneThread()
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Insert all of them, or none and raise `SinkUnavailable`."""
         records = [item.record for item in items]
         try:
-            await trio.to_thread.run_sync(
-                self._database.add, records, limiter=self._limiter, abandon_on_cancel=True
-            )
+            await self._thread.run(self._database.add, records)
         except (apsw.Error, OSError) as error:
             raise SinkUnavailable(f"{self._database.path}: {describe(error)}") from error
         return [ACCEPTED] * len(items)
 
     async def aclose(self) -> None:
         """Close the file, unless a hanging disk still holds it."""
-        with trio.move_on_after(CLOSE_SECONDS, shield=True):
-            await trio.to_thread.run_sync(
-                self._database.close, limiter=self._limiter, abandon_on_cancel=True
-            )
+        await self._thread.finish(self._database.close, CLOSE_SECONDS)
 
 
 @asynccontextmanager

@@ -74,7 +74,7 @@ def create_view(table: Table) -> str:
     same = " AND ".join(f'later."{name}" = one."{name}"' for name in table.subject)
     columns = ", ".join(f'one."{name}"' for name in table.names)
     return (
-        f'CREATE VIEW "{table.view}" AS\n'  # noqa: S608 (names of the event model, as below)
+        f'CREATE VIEW "{table.view}" AS\n'  # noqa: S608 (names of the event model)
         f'  SELECT {columns} FROM "{table.name}" AS one\n'
         f'  WHERE NOT EXISTS (\n    SELECT 1 FROM "{table.name}" AS later\n'
         f'    WHERE {same} AND later."seq" > one."seq"\n  )'
@@ -90,7 +90,7 @@ def insert(table: Table, dialect: Dialect) -> str:
     """A row; nothing happens where its id is there already."""
     values = ", ".join([dialect.placeholder] * len(table.columns))
     return (
-        f'INSERT INTO "{table.name}" ({_listed(table.names)}) VALUES ({values})'  # noqa: S608 (as above)
+        f'INSERT INTO "{table.name}" ({_listed(table.names)}) VALUES ({values})'  # noqa: S608 (the same)
         ' ON CONFLICT ("id") DO NOTHING'
     )
 
