@@ -39,14 +39,16 @@ _ESCAPES: Final = str.maketrans({"\x1f": "\\u", "\x00": "\\0", "\\": "\\\\"})
 def digest(account: str, venue: str, kind: Kind, facts: Iterable[str | None]) -> str:
     """The id of an event: 32 lower-case hex characters."""
     told = [_ABSENT if fact is None else _escape(fact) for fact in facts]
-    text = _SEPARATOR.join([_subject(account, venue, kind), *told])
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES).hexdigest()
+    hashed = _subject(account, venue, kind).copy()
+    hashed.update(_SEPARATOR.join(["", *told]).encode("utf-8", "surrogatepass"))
+    return hashed.hexdigest()
 
 
 @lru_cache(maxsize=8192)
-def _subject(account: str, venue: str, kind: Kind) -> str:
-    """What all events of one kind and account share."""
-    return _SEPARATOR.join((_escape(account), _escape(venue), kind))
+def _subject(account: str, venue: str, kind: Kind) -> blake2b:
+    """The beginning that all events of one kind and account share, hashed."""
+    text = _SEPARATOR.join((_escape(account), _escape(venue), kind))
+    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=ID_BYTES)
 
 
 def order_facts(told: Order, *, trade_id: str | None = None) -> Facts:
