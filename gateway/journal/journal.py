@@ -330,8 +330,8 @@ class Journal:
 
     def _hear(self, news: News) -> None:
         match news:
-            case GroupWritten():
-                self._on_written(news)
+            case GroupWritten() if self.failure is None:
+                self._on_written(news)  # else all who wait were told of the failure
             case Retired():
                 self._on_retired(news)
             case SpaceChanged(full):

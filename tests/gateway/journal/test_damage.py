@@ -17,7 +17,7 @@ from gateway.errors import JournalDamaged
 from gateway.journal import DeadLetter, verify
 from tests.doubles.events import fill_event
 from tests.gateway.journal.conftest import OpenAt
-from tests.gateway.journal.crash import FILES, crash_copy, fill_one_by_one
+from tests.gateway.journal.crash import FILES, crash_copy, fill_one_by_one, flip
 
 EVENTS = 400
 IN_WAL_ONLY = 40
@@ -179,3 +179,19 @@ def test_damage_is_found_or_harmless_at_length(written: Path, open_at: OpenAt, t
     results = run_mutations(open_at, written, tmp_path, range(SHORT, SHORT + FULL))
 
     assert results["found"] > FULL // 4
+
+
+async def test_damage_found_while_a_group_is_written(tmp_path: Path, open_at: OpenAt):
+    """A reader meets a rotten record: who waits for the writer hears that, and nothing breaks."""
+    state, mark = tmp_path / "state", "a place to be found"
+    async with open_at(state) as journal:
+        await (await journal.append([fill_event(1, raw=mark)])).wait()
+    flip(state / "journal.db", (state / "journal.db").read_bytes().index(mark.encode()))
+
+    tickets = []
+    with pytest.raises(JournalDamaged, match="record 1 "), trio.fail_after(30):
+        async with open_at(state) as journal, trio.open_nursery() as nursery:
+            nursery.start_soon(journal.read, 0, 1)
+            while True:
+                tickets.append(await journal.append([fill_event(2 + len(tickets))]))
+    assert tickets
