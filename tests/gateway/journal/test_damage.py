@@ -8,13 +8,15 @@ then comes out has to be exactly what went in.
 import random
 import shutil
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from itertools import count
 from pathlib import Path
 
 import pytest
 import trio
 
 from gateway.errors import JournalDamaged
-from gateway.journal import DeadLetter, verify
+from gateway.journal import DeadLetter, Journal, verify
 from tests.doubles.events import fill_event
 from tests.gateway.journal.conftest import OpenAt
 from tests.gateway.journal.crash import FILES, crash_copy, fill_one_by_one, flip
@@ -188,10 +190,13 @@ async def test_damage_found_while_a_group_is_written(tmp_path: Path, open_at: Op
         await (await journal.append([fill_event(1, raw=mark)])).wait()
     flip(state / "journal.db", (state / "journal.db").read_bytes().index(mark.encode()))
 
-    tickets = []
     with pytest.raises(JournalDamaged, match="record 1 "), trio.fail_after(30):
-        async with open_at(state) as journal, trio.open_nursery() as nursery:
-            nursery.start_soon(journal.read, 0, 1)
-            while True:
-                tickets.append(await journal.append([fill_event(2 + len(tickets))]))
-    assert tickets
+        await append_until_it_fails(open_at(state))
+
+
+async def append_until_it_fails(opening: AbstractAsyncContextManager[Journal]) -> None:
+    """Write all the time, while the first record is read."""
+    async with opening as journal, trio.open_nursery() as nursery:
+        nursery.start_soon(journal.read, 0, 1)
+        for number in count(2):
+            await journal.append([fill_event(number)])
