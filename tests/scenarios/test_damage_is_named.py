@@ -1,6 +1,7 @@
 """Row 5: the journal's files are damaged between two runs of the daemon."""
 
 import os
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ PAGE_BYTES = 4096
 FRAME_BYTES = 24 + PAGE_BYTES
 WAL_HEADER_BYTES = 32
 EVENTS = 300
+FLIPS = [pytest.param(3, "short"), pytest.param(20, "CI", marks=pytest.mark.scenarios)]
 
 
 def flip(path: Path, offset: int) -> None:
@@ -86,6 +88,47 @@ async def test_damage_is_named_and_never_delivered(
         5, "damaged files between two runs", "short", damages=len(DAMAGES), exit_code=DAMAGED,
         delivered_wrongly=0, facts=verdict.facts, lost=len(verdict.missing),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("flips", "form"), FLIPS)
+@pytest.mark.timeout(600)
+async def test_a_rotten_record_is_never_delivered(
+    tmp_path: Path, results: Results, flips: int, form: str
+):
+    """A bit of one record turns on disk: a sink that reads it hears what came before, no more."""
+    async with open_rig(tmp_path, seed=57, venues=("fmex",)) as rig:
+        await rig.daemon.start()
+        await rig.wait_live()
+        rig.set_rate(20)
+        await wait_until(lambda: len(rig.delivered()) > EVENTS, 60, "events")
+        await rig.wait_quiet()
+        assert await rig.daemon.stop() == 0
+        told = rig.events_path.read_bytes().splitlines()
+        sound = tmp_path / "sound"
+        shutil.copytree(rig.state_dir, sound)
+        rig.sinks = {"late": "{type: jsonl, path: late.jsonl, start: earliest}"}
+        rig.write_config()
+        late = rig.state_dir / "late.jsonl"
+        for number in random.Random(flips).sample(range(len(told)), flips):
+            flip(rig.state_dir / "journal.db", place_of(told[number], rig.state_dir))
+            rig.daemon.launch()
+            assert await rig.daemon.wait_ended() == DAMAGED
+            assert "journal damaged: " in rig.daemon.tail_of_log(1)
+            heard = late.read_bytes().splitlines() if late.exists() else []
+            assert heard == told[: len(heard)]
+            assert len(heard) <= number
+            put_back(sound, rig.state_dir)
+            late.unlink(missing_ok=True)
+    results.note(
+        5, "a rotten record", form, damages=flips, exit_code=DAMAGED, delivered_wrongly=0,
+        events=len(told),
+    )  # fmt: skip
+
+
+def place_of(line: bytes, state: Path) -> int:
+    """Where some of an event's text stands in the database."""
+    begin = line.index(b'"received_time"')
+    return (state / "journal.db").read_bytes().index(line[begin : begin + 60]) + 40
 
 
 @pytest.mark.timeout(120)

@@ -15,6 +15,8 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 THIRD_PARTY = Path(__file__).parent / "third_party"
 WATCHDOG_SECONDS = 6
+BLOCKED_SECONDS = 60
+"""Long enough for the venues to give the connections up."""
 STUCK_MICROSECONDS = 600_000_000
 
 
@@ -77,6 +79,40 @@ async def test_a_blocked_loop_starves_the_watchdog(
     results.note(
         23, "the loop is blocked", "short", pings_while_blocked=0, facts=verdict.facts,
         events=verdict.events, lost=len(verdict.missing),
+    )  # fmt: skip
+
+
+@pytest.mark.scenarios
+@pytest.mark.timeout(600)
+async def test_a_loop_blocked_for_a_minute_goes_on(
+    tmp_path: Path, results: Results, systemd_ear: socket.socket
+):
+    """Where nobody ends it, it tells how long it hung, and what it could not hear is a gap."""
+    trigger = tmp_path / "trigger"
+    async with open_rig(tmp_path, seed=25) as rig:
+        rig.sinks["third"] = f"{{type: blocking, block_when: {trigger}}}"
+        rig.write_config()
+        watched(rig, systemd_ear, WATCHDOG_SECONDS)
+        await rig.daemon.start()
+        await rig.wait_live(60)
+        rig.set_rate(5)
+        trigger.touch()
+        await wait_until(lambda: "Timeout (" in rig.daemon.log.read_text(), 60, "the stacks")
+        heard(systemd_ear)
+        await trio.sleep(BLOCKED_SECONDS)
+        assert "WATCHDOG=1" not in heard(systemd_ear)
+        trigger.unlink()
+        await wait_until(lambda: '"loop_stalled"' in rig.daemon.log.read_text(), 60, "a line")
+        await wait_until(lambda: "WATCHDOG=1" in heard(systemd_ear), what="a ping")
+        await rig.wait_quiet(300)
+
+        verdict = rig.judge()
+        verdict.assert_kept()
+        assert rig.daemon.starts == 1
+    results.note(
+        23, "the loop is blocked, and goes on", "CI", seconds=BLOCKED_SECONDS,
+        pings_while_blocked=0, facts=verdict.facts, events=verdict.events,
+        lost=len(verdict.missing),
     )  # fmt: skip
 
 

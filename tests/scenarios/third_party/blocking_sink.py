@@ -11,7 +11,7 @@ import trio
 
 from gateway.contracts.sink import ACCEPTED, Item, SinkContext, SinkSpec, Verdict
 
-_FOREVER_SECONDS: Final = 3600.0
+_STEP_SECONDS: Final = 0.1
 
 
 class BlockingSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +30,8 @@ class BlockingSink:
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Accept, or hold up the whole process."""
         await trio.lowlevel.checkpoint()
-        if self._settings.block_when.exists():
-            time.sleep(_FOREVER_SECONDS)  # noqa: ASYNC251 # the defect itself
+        while self._settings.block_when.exists():
+            time.sleep(_STEP_SECONDS)  # noqa: ASYNC251 # the defect itself
         return [ACCEPTED] * len(items)
 
 
