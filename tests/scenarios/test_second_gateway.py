@@ -9,7 +9,7 @@ from tests.scenarios.rig import Daemon, open_rig
 
 STARTS = [
     pytest.param(3, "short"),
-    pytest.param(50, "CI", marks=pytest.mark.pending),
+    pytest.param(50, "CI", marks=pytest.mark.scenarios),
 ]
 STATE_DIRECTORY = 73
 
