@@ -28,12 +28,17 @@ Written by `python -m benchmarks`; change the benchmarks, not this page. Absolut
 from machine to machine: what counts is the ratio of figures that were measured side by side, in
 turns, in one run. *CPU* is processor time (user and system) of the process that is measured.
 
-Where a frame's time goes: over trio-websocket the wire takes a third (wsproto parses frame by
-frame in Python, and the library's reader yields after each), decoding, book and encoding another
-third, the writer's and the sink's threads most of the rest. Python's lock lets one of these run at
-a time but for SQLite and fsync, so their sum bounds the rate, and the faster transport gains little
-beyond the third that it saves. Tried and left out: many rows in one INSERT, which was slower than
-`executemany`.
+Where a frame's time goes (py-spy over the full path, ten accounts, websockets): the loop's thread
+holds Python's lock for four fifths of the time that anybody does, the journal's for a seventh, the
+sink's for a thirtieth. Of the loop's part the book takes a quarter, the wire and normalising a fifth
+each, preparing for the journal a tenth, its answers and the delivery a twelfth each. One thread at a
+time but for SQLite and fsync: the sum bounds the rate, and the faster transport gains no more than
+the wire's part. The rate does not fall with more accounts; beside other programs it seems to.
+
+Tried and left out, since it changed nothing or for the worse: many rows in one INSERT, a shorter or
+a longer switch interval of Python's threads (`sys.setswitchinterval`), escaping an id's facts at
+once, keeping a venue's text unescaped (half a microsecond; journals of version 1 hold it escaped),
+rows of the book without field names (as much; a field added in the middle would be misread).
 """
 
 
