@@ -29,11 +29,12 @@ from machine to machine: what counts is the ratio of figures that were measured 
 turns, in one run. *CPU* is processor time (user and system) of the process that is measured.
 
 Where a frame's time goes (py-spy over the full path, ten accounts, websockets): the loop's thread
-holds Python's lock for four fifths of the time that anybody does, the journal's for a seventh, the
-sink's for a thirtieth. Of the loop's part the book takes a quarter, the wire and normalising a fifth
-each, preparing for the journal a tenth, its answers and the delivery a twelfth each. One thread at a
-time but for SQLite and fsync: the sum bounds the rate, and the faster transport gains no more than
-the wire's part. The rate does not fall with more accounts; beside other programs it seems to.
+holds Python's lock for four fifths of the time that anybody does, the journal's for a seventh,
+the sink's for a thirtieth. Of the loop's part the book takes a quarter, the wire and normalising
+a fifth each, preparing for the journal a tenth, its answers and the delivery a twelfth each. But
+for SQLite and fsync one thread runs at a time: the sum bounds the rate, and the faster transport
+gains no more than the wire's part. The rate does not fall with more accounts; beside other
+programs it seems to.
 
 Tried and left out, since it changed nothing or for the worse: many rows in one INSERT, a shorter or
 a longer switch interval of Python's threads (`sys.setswitchinterval`), escaping an id's facts at
