@@ -84,6 +84,11 @@ class Machine:
         """A property of a unit."""
         return self.run("systemctl", "show", "--value", f"--property={name}", unit).strip()
 
+    def add_wheel(self, wheel: Path) -> str:
+        """Lay another wheel beside those for pip; where the machine sees it."""
+        shutil.copy2(wheel, CACHE / "wheels")
+        return f"{WHEELS}/{wheel.name}"
+
     def write(self, inside: str, text: str, mode: int = 0o644) -> None:
         """Write a file of the machine."""
         path = self.path(inside)
