@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from adapters.lbank.refusals import Refused
+from adapters.lbank.refusals import UNKNOWN_CALL, Refused
 from gateway.errors import VenueUnavailable
 
 _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -82,6 +82,13 @@ class Reply(msgspec.Struct, frozen=True):
             return []  # nothing, or an envelope without rows
         return _rows(data)
 
+    @property
+    def page_rows(self) -> int | None:
+        """How many rows a page holds, which need not be what was asked for."""
+        raw = self.payload().get("page_length")
+        told = None if raw is None else bytes(raw).strip(b'"')
+        return int(told) or None if told is not None and told.isdigit() else None
+
     def stream_key(self) -> str | None:
         """The key that get_key created."""
         for name in _KEY_FIELDS:
@@ -100,7 +107,7 @@ class Reply(msgspec.Struct, frozen=True):
 def decode_reply(path: str, status: int, body: bytes) -> Reply:
     """Read an answer. Raises `VenueUnavailable` for one that proves nothing."""
     if status == 404:
-        raise Refused(f"{path}: LBank does not know this call", "404")
+        raise Refused(f"{path}: LBank does not know this call", UNKNOWN_CALL)
     if status >= 500:
         raise VenueUnavailable(f"{path}: answered HTTP {status}")
     try:

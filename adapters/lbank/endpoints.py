@@ -119,5 +119,11 @@ class Paths:
         )
 
 
+OLDER_PATHS: Final = {
+    "/v2/spot/trade/orders_info.do": "/v2/supplement/orders_info.do",
+    "/v2/spot/trade/orders_info_history.do": "/v2/supplement/orders_info_history.do",
+}
+"""[docs] What the documents before March 2026 name; both were answered in October 2026 [field]."""
+
 TIMESTAMP_PATH: Final = "/v2/timestamp.do"
 """[docs] LBank's clock; unsigned."""

@@ -1,8 +1,8 @@
 """The REST lists that a recovery reads, page by page, in both API versions.
 
 Traps: `total` counts pages in some answers and rows in others, so paging goes on
-until a short page. The trade list has a `fromId` of unknown direction, so a full
-answer is split in time instead. Date texts are UTC+8.
+until a page is shorter than the answer says a page is. The trade list has a `fromId`
+of unknown direction, so a full answer is split in time instead. Date texts are UTC+8.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,9 +14,9 @@ import msgspec
 
 from adapters.lbank import endpoints
 from adapters.lbank.answers import Reply
-from adapters.lbank.calls import Calls
+from adapters.lbank.calls import Answered, Calls
 from adapters.lbank.endpoints import Paths
-from adapters.lbank.refusals import PAGE_SIZE_CODE, Refused
+from adapters.lbank.refusals import PAGE_SIZE_CODE, UNKNOWN_CALL, Refused
 from adapters.lbank.rows import Row
 from gateway.errors import VenueUnavailable
 
@@ -29,6 +29,8 @@ class Page(msgspec.Struct, frozen=True):
     rows: list[msgspec.Raw]
     sent_ns: int
     received_ns: int
+    page_rows: int | None = None
+    """How many rows a page of this list holds, where the answer says so."""
     is_cut: bool = False
     """True when the answer held as many rows as it may, and could not be asked for in parts."""
 
@@ -41,6 +43,8 @@ class Lists:
         self._paths = paths
         self._older = version == "v1"
         self._page_rows = endpoints.PAGE_ROWS
+        self._served: dict[str, str] = {}
+        """Paths that are not served any more or not yet, and what is asked instead."""
 
     def open_orders(self, pair: str) -> AsyncGenerator[Page, None]:
         """Orders of a pair that may still change."""
@@ -126,7 +130,7 @@ class Lists:
             params |= {"from": ids[-1], "direct": "next"}
 
     async def _pages(self, path: str, **params: str) -> AsyncGenerator[Page, None]:
-        number = 1
+        number, before = 1, list[msgspec.Raw]()
         while number <= endpoints.MAX_PAGES:
             size = self._page_rows
             params |= {"current_page": str(number), "page_length": str(size)}
@@ -138,15 +142,27 @@ class Lists:
                 self._page_rows, number = endpoints.SMALLER_PAGE_ROWS, 1
                 continue
             yield page
-            if len(page.rows) < size:
+            if len(page.rows) < min(size, page.page_rows or size) or page.rows == before:
                 return
-            number += 1
+            number, before = number + 1, page.rows
         raise VenueUnavailable(f"{path}: the list does not end")
 
     async def _page(self, path: str, name: str, params: dict[str, str]) -> Page:
-        answered = await self._calls.ask(path, **params)
+        answered = await self._ask(path, params)
         reply: Reply = answered.reply
-        return Page(reply.rows(name), answered.sent_ns, answered.received_ns)
+        return Page(reply.rows(name), answered.sent_ns, answered.received_ns, reply.page_rows)
+
+    async def _ask(self, path: str, params: dict[str, str]) -> Answered:
+        """Ask, by the path of last year's documents where this one is not served."""
+        try:
+            return await self._calls.ask(self._served.get(path, path), **params)
+        except Refused as refused:
+            older = endpoints.OLDER_PATHS.get(path)
+            if refused.code != UNKNOWN_CALL or older is None or path in self._served:
+                raise
+        answered = await self._calls.ask(older, **params)
+        self._served[path] = older
+        return answered
 
 
 def lbank_time(epoch_seconds: int) -> str:

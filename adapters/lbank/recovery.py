@@ -8,7 +8,8 @@ traded but was not listed. Then the trades of every order that moved. Then balan
   those with a known order, and those seen lately.
 * Whether the `id` in transaction_history is the `txUuid` of a push is not documented.
   So that list only tells *which* orders traded; the trades themselves are asked per
-  order (order_transaction_detail), whose `txUuid` is that of the push.
+  order (order_transaction_detail), whose `txUuid` is that of the push. Where LBank
+  does not know that call, the list has to serve (`trade_list`).
 * A second may hold more trades than that list does. Then each listed order that changed
   in the gap is asked for its trades.
 * Whether an order's trades are all there is checked: they must add up to its
@@ -25,16 +26,16 @@ import msgspec
 from adapters.lbank import endpoints
 from adapters.lbank.lists import Lists, Page
 from adapters.lbank.normalise import Untellable, required_text
-from adapters.lbank.refusals import Refused
+from adapters.lbank.refusals import UNKNOWN_CALL, Refused
 from adapters.lbank.rows import Row, balance_of_row, balances_of_info, fill_of_row, order_of_row
 from adapters.lbank.settings import Settings
+from adapters.lbank.trade_list import ListedTrades, moment_of, total_of
 from adapters.lbank.venue_clock import VenueClock
 from gateway.contracts.adapter import Finds, Known, Purpose, RecoveryPlan, RecoveryResult
 from gateway.contracts.told import (
     KnownOrder,
     Told,
     ToldBalance,
-    ToldFill,
     ToldOrder,
     ToldUnrecognized,
 )
@@ -47,6 +48,8 @@ PARTLY_CANCELLED: Final = "3"
 
 _DOUBTS_SHOWN: Final = 5
 _NS: Final = 10**9
+_ROUNDING_NS: Final = 2 * _NS
+"""How much earlier than it was a trade may be listed."""
 
 
 def plan_recovery(
@@ -98,8 +101,9 @@ class Recovery:
         """Orders read in this recovery, by id."""
         self._known_before: dict[str, KnownOrder | None] = {}
         """What the book held of them until then."""
-        self._traded: dict[str, str] = {}
-        """Orders that traded in the gap: id → pair."""
+        self._trades = ListedTrades()
+        self._trades_read = (0, 0)
+        """When the list of trades was asked for and came, the last time."""
         self._cut_pairs: set[str] = set()
         """Pairs with more trades in a second than LBank lists."""
 
@@ -177,13 +181,14 @@ class Recovery:
                     except Untellable:
                         await self._tell([fill_of_row(raw, pair)], page)
                     else:
-                        self._traded[order_id] = pair
+                        self._trades.note(order_id, pair, raw)
+                self._trades_read = (page.sent_ns, page.received_ns)
 
     # --- single orders ---------------------------------------------------------------
 
     async def _read_single_orders(self) -> None:
         """Orders that no list showed: asking by id is the sure way."""
-        wanted = [*self._plan.order_ids, *self._traded]
+        wanted = [*self._plan.order_ids, *self._trades.pairs]
         for order_id in dict.fromkeys(wanted):
             if order_id not in self._listed:
                 await self._read_order(order_id)
@@ -207,13 +212,15 @@ class Recovery:
         if listed is not None:
             return listed.venue_symbol
         known = self._plan.known.find_order(order_id)
-        return self._traded.get(order_id) or (known.venue_symbol if known is not None else None)
+        return self._trades.pairs.get(order_id) or (
+            known.venue_symbol if known is not None else None
+        )
 
     # --- trades ------------------------------------------------------------------------
 
     async def _read_trades(self) -> None:
         moved = [order_id for order_id, told in self._listed.items() if self._has_moved(told)]
-        for order_id in dict.fromkeys([*moved, *self._traded]):
+        for order_id in dict.fromkeys([*moved, *self._trades.pairs]):
             pair = self._pair_of(order_id)
             if pair is not None:
                 await self._read_trades_of(order_id, pair)
@@ -241,23 +248,38 @@ class Recovery:
         try:
             page = await self._lists.order_trades(pair, order_id)
         except Refused as refused:
-            self._doubt(f"the trades of order {order_id} could not be read: {refused}")
+            if refused.code == UNKNOWN_CALL:
+                await self._tell_listed_trades(order_id)
+            else:
+                self._doubt(f"the trades of order {order_id} could not be read: {refused}")
             return
-        told = [fill_of_row(row, pair, order_id) for row in page.rows]
+        told: list[Told] = [fill_of_row(row, pair, order_id) for row in page.rows]
         await self._tell(told, page)
-        self._check_sum(order_id, told)
+        filled = self._filled(order_id)
+        if filled is not None and total_of(told) < filled:
+            self._doubt(f"the trades of order {order_id} add up to {total_of(told)} of {filled}")
 
-    def _check_sum(self, order_id: str, told: Sequence[Told]) -> None:
-        order = self._listed.get(order_id)
-        filled = order.order.filled_quantity if order is not None else None
+    async def _tell_listed_trades(self, order_id: str) -> None:
+        """Tell what the pair's list holds of an order; what it told before the gap is known."""
+        listed = self._trades.of_order(order_id)
+        since_ns = self._clock.at_venue(self._plan.since_ns or 0) - _ROUNDING_NS
+        sent_ns, received_ns = self._trades_read
+        told = [each for each in listed if moment_of(each) >= since_ns]
+        await self._tell(told, Page([], sent_ns, received_ns))
+        filled, known = self._filled(order_id), self._known_before.get(order_id)
         if filled is None:
             return
-        total = Decimal(0)
-        for each in told:
-            if isinstance(each, ToldFill):
-                total = CONTEXT.add(total, to_decimal(each.fill.quantity))
-        if total < to_decimal(filled):
-            self._doubt(f"the trades of order {order_id} add up to {total} of {filled}")
+        before = Decimal(0) if known is None else to_decimal(known.mark.quantity)
+        if total_of(listed) < CONTEXT.subtract(filled, before):
+            self._doubt(
+                f"the listed trades of order {order_id} add up to {total_of(listed)},"
+                f" and it went from {before} to {filled}"
+            )
+
+    def _filled(self, order_id: str) -> Decimal | None:
+        order = self._listed.get(order_id)
+        filled = order.order.filled_quantity if order is not None else None
+        return None if filled is None else to_decimal(filled)
 
     # --- balances ----------------------------------------------------------------------
 

@@ -47,6 +47,9 @@ SERVER_CODES: Final = frozenset({"10000", "10017", "10116", "10601"})
 PAGE_SIZE_CODE: Final = "10018"
 """[docs] Page larger than 50, where the parameter's text allows 200."""
 
+UNKNOWN_CALL: Final = "404"
+"""Of HTTP, for a path that LBank does not serve: documents of different years differ."""
+
 _RATE_PAUSE_SECONDS: Final = 10.0
 """[docs] Limits count over 10 s, so the count is fresh after as long."""
 

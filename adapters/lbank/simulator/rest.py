@@ -102,7 +102,7 @@ class Rest:
             return self._wrap(request.path, "v2", self._public[request.path](request.query))
         match = _PATH.fullmatch(request.path)
         name = match[2] if match else ""
-        if match is None or name not in {**self._private, **self._key_routes}:
+        if match is None or not self._serves(name):
             return Reply(status=404, body=_NOT_FOUND, content_type="text/html")
         version = match[1]
         try:
@@ -113,6 +113,14 @@ class Rest:
             return self._wrap(name, version, self._private[name](account, parameters))
         except Refusal as refusal:
             return self.refuse(refusal.code)
+
+    def _serves(self, name: str) -> bool:
+        switches = self._switches()
+        if name.startswith("spot/trade/orders_info") and not switches.spot_trade:
+            return False
+        if name == "order_transaction_detail" and not switches.order_trades:
+            return False
+        return name in self._private or name in self._key_routes
 
     def refuse(self, code: int) -> Reply:
         """An error in LBank's envelope."""

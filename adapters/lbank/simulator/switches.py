@@ -47,6 +47,10 @@ class Switches(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """Type of `result` in the answers to refresh and destroy."""
     envelope: Literal["mixed", "string", "boolean"] = "mixed"
     """Type of `result` elsewhere; mixed = boolean for orders and get_key, else string."""
+    order_trades: bool = True
+    """Whether order_transaction_detail is served, which no document of 2026 describes."""
+    spot_trade: bool = True
+    """Whether the paths below spot/trade are served, which no document before 2026 names."""
     history: Literal["final", "all"] = "final"
     """Whether order history without a status filter leaves out partly filled, cancelled orders."""
     ping_every: Seconds = Seconds(20)

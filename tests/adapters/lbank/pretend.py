@@ -92,6 +92,8 @@ class PretendLBank:
         """Stream key → when it lapses, by Trio's clock."""
         self.answers: dict[str, Callable[[Mapping[str, str]], Any]] = {}
         """Path → what to answer; an exception is raised, bytes are sent as they are."""
+        self.missing: set[str] = set()
+        """Paths that are answered by a web page and 404."""
         self.refresh_script: list[str] = []
         """What the next refreshes meet: refused, failing, html, hanging, or good."""
         self.get_script: list[Any] = []
@@ -133,6 +135,8 @@ class PretendLBank:
         self.asked.append((path, form))
         sent_ns = self.clock.now_ns()
         await trio.sleep(0.01)
+        if path in self.missing:
+            return Answer(404, {}, b"<html>Not Found</html>", sent_ns, self.clock.now_ns())
         body = await self._answer(path, form)
         if not isinstance(body, bytes):
             body = json.dumps(body).encode()

@@ -30,6 +30,8 @@ HISTORY = "/v2/spot/trade/orders_info_history.do"
 TRADES = "/v2/supplement/transaction_history.do"
 ORDER_TRADES = "/v2/order_transaction_detail.do"
 BALANCES = "/v2/supplement/user_info_account.do"
+OLDER_ONE = "/v2/supplement/orders_info.do"
+OLDER_HISTORY = "/v2/supplement/orders_info_history.do"
 NOW_MS = START_NS // 10**6
 SINCE_NS = START_NS - 600 * 10**9
 
@@ -295,6 +297,45 @@ async def test_a_known_order_is_asked_for_trades_that_no_list_shows(
     assert fills(finds) == [("o1", "t1", "0.1"), ("o1", "t2", "0.4")]
 
 
+async def test_where_the_trades_of_an_order_cannot_be_asked_the_list_serves(
+    venue: PretendLBank, rows: Rows, autojump_clock: MockClock
+) -> None:
+    """A venue by the documents of 2026: what was traded in the gap is told from the list."""
+    del venue.answers[ORDER_TRADES]
+    venue.missing.add(ORDER_TRADES)
+    listed = {"price": "1999", "qty": "0.4", "quoteQty": "1", "commission": "0", "isBuyer": True}
+    rows.trades = [
+        listed | {"orderId": "old", "id": "t1", "time": NOW_MS - 650_000},
+        listed | {"orderId": "old", "id": "t2", "time": NOW_MS - 30_000},
+        listed | {"orderId": "short", "id": "t3", "time": NOW_MS - 30_000},
+    ]
+    rows.open = [order_row("old", 1, "0.8")]
+    whole, told = await recover(adapter_for(venue, "eth_usdt"), known(known_order("old", "0.4")))
+    rows.open.append(order_row("short", 1, "0.9"))
+    partial, _ = await recover(adapter_for(venue, "eth_usdt"), known(known_order("short")))
+
+    assert whole.complete is False  # nobody told of `short` beforehand, nor does REST
+    assert ("old", "t2", "0.4") in fills(told)
+    assert ("old", "t1", "0.4") not in fills(told)
+    assert "short add up to 0.4, and it went from 0 to 0.9" in partial.detail
+
+
+async def test_older_paths_are_asked_where_the_newer_are_not_served(
+    venue: PretendLBank, rows: Rows, autojump_clock: MockClock
+) -> None:
+    """A venue by the documents of 2025 is read by the paths that it knows."""
+    for path, older in ((ONE, OLDER_ONE), (HISTORY, OLDER_HISTORY)):
+        venue.answers[older] = venue.answers.pop(path)
+        venue.missing.add(path)
+    rows.history = [order_row("done", 2, "0")]
+    rows.one = {"gone": order_row("gone", -1)}
+
+    result, finds = await recover(adapter_for(venue, "eth_usdt"), known(known_order("gone")))
+
+    assert result.complete
+    assert {"done", "gone"} == set(orders(finds))
+
+
 async def test_missing_trades_of_single_orders(
     venue: PretendLBank, rows: Rows, autojump_clock: MockClock
 ) -> None:
@@ -360,6 +401,23 @@ async def test_pages_until_a_short_one(
     _, finds = await recover(adapter_for(venue, "eth_usdt"), known(), Purpose.SNAPSHOT)
 
     assert len(orders(finds)) == 450
+
+
+async def test_a_page_may_be_smaller_than_asked_for(
+    venue: PretendLBank, rows: Rows, autojump_clock: MockClock
+) -> None:
+    """A venue that silently holds to smaller pages, and says so in the answer, is read whole."""
+    rows.open = [order_row(f"o{number}", 0) for number in range(120)]
+
+    def capped(form: Form) -> Any:
+        answer = paged(rows.open, {**form, "page_length": "50"})
+        answer["data"]["page_length"] = 50
+        return answer
+
+    venue.answers[OPEN] = capped
+    _, finds = await recover(adapter_for(venue, "eth_usdt"), known(), Purpose.SNAPSHOT)
+
+    assert len(orders(finds)) == 120
 
 
 async def test_smaller_pages_where_they_are_wanted(
