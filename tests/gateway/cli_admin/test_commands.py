@@ -140,6 +140,14 @@ def test_top_draws_a_screen(run: Run, house: MemoryHouse):
     assert "lbank-main" in ran.out
 
 
+def test_top_needs_a_terminal(run: Run):
+    """A live screen into a pipe would show nothing: usage, and what to do instead."""
+    ran = run("top")
+
+    assert ran.code == 2
+    assert "--once" in ran.err
+
+
 def test_the_client_carries_bodies_and_queries(house: MemoryHouse, tmp_path: Path):
     """What `dlq` and `replay` need of it."""
     client = ControlClient(tmp_path / "var")
