@@ -51,8 +51,9 @@ SINK: Final = SinkSpec(
         "An event is accepted once the broker has acknowledged it (QoS 1); what it does for"
         " subscribers that are away is the broker's affair. Events are published in order of seq."
         " After a lost acknowledgement or a crash the batch in flight is published again: consumers"
-        " go by the event's id. What the broker calls too large or malformed goes to the dead"
-        " letters; all else waits."
+        " go by the event's id. What the broker calls too large or malformed, and an event over"
+        " which it ends the connection by an error of the protocol, goes to the dead letters; all"
+        " else waits."
     ),
     quick_start="""\
 sinks:

@@ -5,6 +5,7 @@ thread reads and writes the socket and reports by callbacks; `stop` is what anot
 sets to end a call.
 """
 
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from paho.mqtt.client import Client, MQTTv5
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.contracts.sink import ACCEPTED, Item, Later, Refused, Verdict
+from gateway.contracts.sink import ACCEPTED, UNTRIED, Item, Later, Refused, Verdict
 from gateway.errors import SinkUnavailable
 from gateway.sinks.mqtt.settings import DEFAULT_PORT, LEGAL_IN_LEVEL, MqttSettings
 from gateway.sinks.patterns import Pattern
@@ -29,8 +30,11 @@ KEEPALIVE_SECONDS: Final = 30
 AT_LEAST_ONCE: Final = 1
 MAX_IN_FLIGHT: Final = 65_535
 """Messages sent and not yet acknowledged: the broker's own `receive maximum` is what counts."""
+HEADER_BYTES: Final = 16
+"""Of a packet, beside topic and event: ours has fewer."""
 ABOUT_THE_MESSAGE: Final = {0x90: "topic", 0x95: "too_large", 0x99: "payload"}
 """Reason codes (MQTT 5, 2.4) that no repeat changes, and their word in the metric."""
+PROTOCOL_ERROR: Final = 0x82
 ABOUT_THE_USER: Final = frozenset({0x86, 0x87})
 
 
@@ -46,20 +50,43 @@ class Session:
         self._connected = False
         self._ended: str | None = None
         """Why the connection is no more."""
+        self._is_protocol_error = False
+        self._is_suspicious = False
+        """The connection ended in the middle of the last batch."""
+        self._largest_packet = math.inf
+        """What the broker takes, in bytes."""
         self._answers: dict[int, Verdict] = {}
         """By message id."""
 
     def send(self, items: Sequence[Item], stop: threading.Event) -> list[Verdict]:
-        """Publish all in order, and give a verdict for each. Raises `SinkUnavailable`."""
+        """Publish all in order, and give a verdict for each. Raises `SinkUnavailable`.
+
+        A broker may end the connection over one message. So after such an end the first that
+        waits goes out alone; Mosquitto answers a message above its `message_size_limit` with
+        a code that MQTT has not, which the library takes for an error of the protocol.
+        """
+        is_alone = self._is_suspicious
+        verdicts = self._send_all(items[:1] if is_alone else items, stop)
+        if is_alone and self._is_protocol_error and isinstance(verdicts[0], Later):
+            verdicts = [
+                Refused(reason="protocol", excerpt="the broker ended the connection over it")
+            ]
+        waits = isinstance(verdicts[-1], Later)
+        self._is_suspicious = waits and self._ended is not None
+        behind = verdicts[-1] if waits else UNTRIED
+        return [*verdicts, *[behind] * (len(items) - len(verdicts))]
+
+    def _send_all(self, items: Sequence[Item], stop: threading.Event) -> list[Verdict]:
         deadline = time.monotonic() + SEND_SHARE * self._timeout_seconds
         found: list[Verdict] = []
         try:
             client = self.connect(deadline, stop)
             self._answers.clear()
-            ids = [self._publish(client, item) for item in items]
-            self._wait(lambda: self._answers.keys() >= set(ids), deadline, stop)
+            sent = [self._publish(client, item) for item in items]
+            expected = sum(isinstance(one, int) for one in sent)
+            self._wait(lambda: len(self._answers) >= expected, deadline, stop)
             late = Later(reason=self._ended or "not acknowledged in time")
-            found = [self._answers.get(message_id, late) for message_id in ids]
+            found = [self._answers.get(one, late) if isinstance(one, int) else one for one in sent]
             return found
         finally:
             if not found or any(isinstance(one, Later) for one in found):
@@ -70,7 +97,7 @@ class Session:
         if self._client is not None and self._ended is not None:
             self.close()
         if self._client is None:
-            self._connected, self._ended = False, None
+            self._connected, self._ended, self._is_protocol_error = False, None, False
             self._client = self._make()
             problem = self._try_to_connect(self._client)
             if problem is not None:
@@ -112,8 +139,11 @@ class Session:
         client.on_disconnect = self._on_disconnect
         return client
 
-    def _publish(self, client: Client, item: Item) -> int:
+    def _publish(self, client: Client, item: Item) -> int | Refused:
         topic = self._topic.name_for(item.record)
+        if len(item.body) + len(topic.encode()) + HEADER_BYTES > self._largest_packet:
+            # Sent all the same, it would end the connection, now and whenever it came again.
+            return Refused(reason="too_large", excerpt="above the broker's maximum packet size")
         # Without our lock: the library calls back while it holds locks that this call takes.
         info = client.publish(topic, item.body, AT_LEAST_ONCE, retain=self._settings.retain)
         if info.rc not in {MQTTErrorCode.MQTT_ERR_SUCCESS, MQTTErrorCode.MQTT_ERR_NO_CONN}:
@@ -128,8 +158,9 @@ class Session:
                 self._news.wait(POLL_SECONDS)
         return True
 
-    def _on_connect(self, _client: Client, _data: Any, _flags: Any, code: Any, _: Any) -> None:
+    def _on_connect(self, _client: Client, _data: Any, _flags: Any, code: Any, told: Any) -> None:
         with self._news:
+            self._largest_packet = getattr(told, "MaximumPacketSize", math.inf)
             if code.is_failure:
                 self._ended = describe(code)
             else:
@@ -143,6 +174,7 @@ class Session:
 
     def _on_disconnect(self, _client: Client, _data: Any, _flags: Any, code: Any, _: Any) -> None:
         with self._news:
+            self._is_protocol_error = code.value == PROTOCOL_ERROR
             self._ended = self._ended or f"the connection ended: {code}"
             self._news.notify_all()
 

@@ -25,6 +25,8 @@ class Mosquitto(ServerProcess):
     def __init__(self, folder: Path, certificates: Certificates | None = None) -> None:
         self.port, self.tls_port = free_port(), free_port()
         self._folder, self._certificates = folder, certificates
+        self.limits: list[str] = []
+        """Lines of its configuration."""
         self._binary = need("mosquitto", PACKAGE)
         super().__init__(self._arguments, folder, "running")
 
@@ -35,7 +37,7 @@ class Mosquitto(ServerProcess):
 
     def _arguments(self) -> list[str]:
         config = self._folder / "mosquitto.conf"
-        lines = ["per_listener_settings true", f"listener {self.port} {HOST}"]
+        lines = [*self.limits, "per_listener_settings true", f"listener {self.port} {HOST}"]
         lines += ["allow_anonymous true", "user root"]
         lines += ["max_queued_messages 0", "max_inflight_messages 0"]
         if self._certificates is not None:

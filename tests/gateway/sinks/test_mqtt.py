@@ -9,12 +9,13 @@ import pytest
 import trio
 
 from gateway.clock import WALL_CLOCK
-from gateway.contracts.sink import SinkContext, SinkOptions
+from gateway.contracts.sink import Accepted, Refused, SinkContext, SinkOptions, Verdict
 from gateway.contracts.values import Seconds, Secret
 from gateway.delivery.policy import Result
 from gateway.sinks.mqtt import MqttSettings, open_mqtt, probe_mqtt
 from gateway.telemetry.redaction import Redactor
-from tests.contracts.sink_suite import deliver, deliver_all, fills
+from tests.contracts.sink_suite import deliver, deliver_all, fills, item
+from tests.doubles.events import fill_event
 from tests.doubles.servers.mosquitto import Subscriber, open_mosquitto
 
 
@@ -65,6 +66,34 @@ async def test_a_killed_broker(tmp_path: Path):
 
     assert {Result.LATER} == {answer.result for answer in answers}
     assert "Connection refused" in str(answers[1].trouble)
+
+
+@pytest.mark.parametrize(
+    ("limit", "reason"),
+    [("message_size_limit 4000", "protocol"), ("max_packet_size 4000", "too_large")],
+)
+async def test_a_message_too_large(tmp_path: Path, limit: str, reason: str):
+    """What the broker takes from nobody is refused, and holds up nothing behind it."""
+    items = [*fills(2), item(3, fill_event(3, raw="x" * 4000)), *fills(20, first=4)]
+    found: dict[int, Verdict] = {}
+    async with open_mosquitto(tmp_path) as (broker, subscriber):
+        broker.kill()
+        broker.limits = [limit]
+        await broker.start()
+        await trio.to_thread.run_sync(subscriber.wait_subscribed)
+        async with sink_to(broker.address) as sink:
+            with trio.fail_after(30):
+                while rest := [one for one in items if one.record.seq not in found]:
+                    answer = await deliver(sink, rest)
+                    for one, verdict in zip(rest, answer.verdicts, strict=True):
+                        if isinstance(verdict, Accepted | Refused):
+                            found[one.record.seq] = verdict
+        heard = await subscriber.catch_up()
+
+    refused = {seq: one.reason for seq, one in found.items() if isinstance(one, Refused)}
+    assert {3: reason} == refused
+    good = [one.body for one in items if one.record.seq != 3]
+    assert good == list(dict.fromkeys(one.payload for one in heard))
 
 
 async def test_the_probe(tmp_path: Path):
