@@ -20,7 +20,7 @@ from gateway.telemetry.metrics import Metrics
 from gateway.wire.keepalive import every
 
 PROBE_SECONDS: Final = 1.0
-"""How often the loop's lag is measured, and its tasks are counted."""
+"""How often the loop's lag is measured."""
 
 STALL_SECONDS: Final = 15.0
 """A loop that did not run for so long is stuck: half of the watchdog's time in our unit."""
@@ -44,6 +44,8 @@ async def open_watch(
 ) -> AsyncIterator[None]:
     """Measure the loop's lag, write the stacks when it is stuck, and show the build's name."""
     metrics.cell("gateway_build_info", __version__, platform.python_version()).set(1)
+    tasks = metrics.cell("gateway_tasks")
+    metrics.before_scrape(lambda: tasks.set(trio.lowlevel.current_statistics().tasks_living))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_watch_loop, metrics, max(stall_seconds, 2 * PROBE_SECONDS))
         yield
@@ -57,7 +59,7 @@ def report_unhealthy(reason: str) -> None:
 
 
 async def _watch_loop(metrics: Metrics, stall_seconds: float) -> None:
-    lag, tasks = metrics.cell("gateway_loop_lag_seconds"), metrics.cell("gateway_tasks")
+    lag = metrics.cell("gateway_loop_lag_seconds")
     due = trio.current_time()
     try:
         faulthandler.dump_traceback_later(stall_seconds, file=_STDERR)
@@ -66,7 +68,6 @@ async def _watch_loop(metrics: Metrics, stall_seconds: float) -> None:
             late = trio.current_time() - due - PROBE_SECONDS
             due = trio.current_time()
             lag.set(max(0.0, late))
-            tasks.set(trio.lowlevel.current_statistics().tasks_living)
             if late > stall_seconds:
                 LOOP_STALLED.emit(seconds=round(late, 1))
     finally:

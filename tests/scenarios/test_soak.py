@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from statistics import linear_regression
 
@@ -125,8 +126,8 @@ async def test_soak(tmp_path: Path, results: Results, form: Form, seconds: float
         assert soak.growth() <= GROWTH_MIB
         if len(soak.memory) > SLOPE_PAGES:
             assert soak.slope() <= 1
-        await wait_until(lambda: open_files(rig.daemon.pid) <= files, 30, f"{files} open files")
-        await wait_until(lambda: metric(rig, "gateway_tasks") <= tasks, 30, f"{tasks} tasks")
+        await wait_back(lambda: open_files(rig.daemon.pid), files, "open files")
+        await wait_back(lambda: metric(rig, "gateway_tasks"), tasks, "tasks")
         reconnects = sum(a["reconnects"] for a in rig.daemon.status()["accounts"].values())
         assert (reconnects > 0) == (soak.struck["cut"] > 0)
         results.note(
@@ -136,3 +137,8 @@ async def test_soak(tmp_path: Path, results: Results, form: Form, seconds: float
             reconnects=reconnects, repeats_at_the_desk=soak.repeats,
             MiB_more_memory=round(soak.growth(), 1), open_files=files, tasks=round(tasks),
         )  # fmt: skip
+
+
+async def wait_back(count: Callable[[], float], before: float, what: str) -> None:
+    """Wait until no more is held than before the load."""
+    await wait_until(lambda: count() <= before, 30, lambda: f"{count()} {what} from {before}")
