@@ -71,12 +71,25 @@ class GapLog:
         if body.status not in (StreamStatus.GAP_OPENED, StreamStatus.GAP_CLOSED):
             return
         closed = body.status is StreamStatus.GAP_CLOSED
-        before = self._spans.get((record.account, body.since))
+        earlier = [
+            self._spans.pop(key)
+            for key, span in list(self._spans.items())
+            if span.account == record.account and _is_within(span, body)
+        ]
         self._spans[record.account, body.since] = GapSpan(
             account=record.account,
             since=body.since,
             until=body.until if closed else None,
-            reason=before.reason if closed and before is not None else body.reason,
+            # What it began with says more than why it was dated back or closed.
+            reason=earlier[0].reason if earlier else body.reason,
             complete=body.complete if closed else None,
             recovered=body.recovered if closed else None,
         )
+
+
+def _is_within(span: GapSpan, told: Stream) -> bool:
+    """Whether `told` is about the gap that `span` shows: perhaps with an earlier beginning."""
+    assert told.since is not None
+    if span.since < told.since:
+        return False
+    return span.until is None or (told.until is not None and span.until <= told.until)

@@ -129,6 +129,22 @@ async def test_gaps_of_the_last_day_are_put_together(served: Served, client: Cli
     ] == [(g["account"], g["since"], g["until"], g["reason"], g["complete"]) for g in told["gaps"]]
 
 
+async def test_a_gap_that_was_dated_back_is_one_gap(served: Served, client: Client):
+    """Opened, opened again with an earlier beginning, closed: nothing stays open."""
+    log = served.house.journal
+    earlier, since, until = (from_nanoseconds(START_NS + n * SECOND_NS) for n in (-30, 0, 2))
+    log.append(gap(StreamStatus.GAP_OPENED, since), "fmex-hedge")
+    log.append(gap(StreamStatus.GAP_OPENED, since))
+    log.append(gap(StreamStatus.GAP_OPENED, earlier))
+    log.append(gap(StreamStatus.GAP_CLOSED, earlier, until))
+
+    told = (await client.ask("/api/v1/gaps")).json()["gaps"]
+
+    assert [("lbank-main", earlier, until), ("fmex-hedge", since, None)] == [
+        (each["account"], each["since"], each["until"]) for each in told
+    ]
+
+
 async def test_a_gap_shows_as_closed_on_the_next_question(served: Served, client: Client):
     """The second question reads only what came since the first, and updates the span."""
     log = served.house.journal
