@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from http.client import HTTPException
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import pytest
 
 from gateway.admin.client import NotRunning
 from tests.scenarios.faulty_disk import inject, needs_strace, strace
+from tests.scenarios.oracle import Verdict
 from tests.scenarios.results import Results
 from tests.scenarios.rig import Rig, open_rig, wait_until
 
@@ -19,58 +19,95 @@ CALLS = ("pwrite64", "fdatasync", "fsync", "rename", "unlink", "ftruncate", "wri
 """Whatever changes a file: journal, marker, cursor, sink, log."""
 WAL_NAME = "".join(f"\\x{byte:02x}" for byte in b"journal.db-wal")
 """As strace shows it with -xx."""
+RATE = 10.0
 RUN_EVENTS = 30
 """A run that was not killed by then is stopped, so that kills hit the stop too."""
+PAGE_EVENTS = 20_000
+"""Judged and forgotten in between, in runs that are long."""
 POINTS = [
-    pytest.param(3, "short"),
-    pytest.param(60, "CI", marks=pytest.mark.pending),
-    pytest.param(1000, "soak", marks=pytest.mark.soak),
+    pytest.param(3, "short", marks=pytest.mark.timeout(300)),
+    pytest.param(60, "CI", marks=[pytest.mark.pending, pytest.mark.timeout(900)]),
+    pytest.param(100_000, "soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
+FRESH_SHARE = 1 / 3
+"""Of the points: in the very first run, which makes the files."""
+SPARE = 1.25
+"""So many more are tried than are wanted: no run makes exactly as many calls as another."""
+LEAST_HIT = 0.7
+"""Of all points there are: as many must be met where all are wanted."""
+
+Point = tuple[str, int]
+"""A system call, and the how-manieth one of a thread."""
 
 
 @pytest.mark.parametrize(("points", "form"), POINTS)
-@pytest.mark.timeout(3600)
 async def test_a_kill_at_any_write_loses_nothing(
     tmp_path: Path, results: Results, points: int, form: str
 ):
-    """From the making of the first file on: killed at a call, started, killed at the next."""
-    reference = tmp_path / "reference"
-    reference.mkdir()
-    counts = await count_calls(reference)
-    hit: Counter[str] = Counter()
+    """Killed at a call of the first run or of a later one, started again, killed at the next."""
+    fresh = round(points * FRESH_SHARE)
+    total = Verdict()
     async with open_rig(tmp_path, seed=2, venues=("fmex",)) as rig:
-        for call, number in spread(counts, points):
-            fault = inject(call, f"signal=KILL:when={number}")
-            rig.daemon.prefix = strace(tmp_path / "trace", call, *fault)
-            rig.daemon.launch()
-            hit[call] += await killed(rig)
-            if hit.total() == points:
-                break
-        rig.daemon.prefix = ()
-        await rig.daemon.start()
-        await rig.wait_live(180)
-        rig.set_rate(10)
-        already = len(rig.delivered())
-        await wait_until(lambda: len(rig.delivered()) > already + RUN_EVENTS, 60, "events")
-        await rig.wait_quiet(180)
-
-        verdict = rig.judge()
-        verdict.assert_kept()
-        assert hit.total() == points
+        first, later = await count_calls(rig), await count_calls(rig)
+        hit = await kill_first_runs(tmp_path, first, fresh, total)
+        hit += await kill_later_runs(rig, later, points - fresh, total)
+        total.add(await go_on(rig))
+    all_points = sum(first.values()) + sum(later.values())
+    assert hit.total() >= min(points, all_points * LEAST_HIT)
     results.note(
         2, "SIGKILL at single system calls", form, kills=hit.total(),
-        kinds_of_call=len([call for call in hit if hit[call]]), facts=verdict.facts,
-        events=verdict.events, repeats=verdict.repeats, lost=len(verdict.missing),
+        kinds_of_call=len([call for call in hit if hit[call]]), facts=total.facts,
+        events=total.events, repeats=total.repeats, lost=0,
     )  # fmt: skip
 
 
-async def count_calls(directory: Path) -> dict[str, int]:
+async def kill_first_runs(
+    directory: Path, counts: dict[str, int], points: int, total: Verdict
+) -> Counter[str]:
+    """Each point with files that are yet to be made."""
+    hit: Counter[str] = Counter()
+    for call, number in spread(counts, round(points * SPARE)):
+        if hit.total() < points:
+            place = directory / f"{call}-{number}"
+            place.mkdir()
+            async with open_rig(place, seed=2, venues=("fmex",)) as rig:
+                hit[call] += await kill_at(rig, (call, number))
+                total.add(await go_on(rig))
+    return hit
+
+
+async def kill_later_runs(
+    rig: Rig, counts: dict[str, int], points: int, total: Verdict
+) -> Counter[str]:
+    """One point after the other with the same files."""
+    hit: Counter[str] = Counter()
+    for point in spread(counts, round(points * SPARE)):
+        if hit.total() < points:
+            hit[point[0]] += await kill_at(rig, point)
+            if len(rig.delivered()) > PAGE_EVENTS:
+                total.add(await go_on(rig))
+    return hit
+
+
+async def go_on(rig: Rig) -> Verdict:
+    """Start it as if nothing had been, and judge what it holds."""
+    rig.daemon.prefix = ()
+    await rig.daemon.start()
+    await rig.wait_live(180)
+    rig.set_rate(RATE)
+    already = len(rig.delivered())
+    await wait_until(lambda: len(rig.delivered()) > already + RUN_EVENTS, 60, "events")
+    verdict = await rig.turn_page(180)
+    assert await rig.daemon.stop() == 0
+    return verdict
+
+
+async def count_calls(rig: Rig) -> dict[str, int]:
     """How often one thread makes each call in an undisturbed run."""
-    trace = directory / "trace"
-    async with open_rig(directory, seed=2, venues=("fmex",)) as rig:
-        rig.daemon.prefix = strace(trace, ",".join(CALLS))
-        rig.daemon.launch()
-        assert not await killed(rig)
+    trace = rig.directory / "trace"
+    rig.daemon.prefix = strace(trace, ",".join(CALLS))
+    rig.daemon.launch()
+    assert not await killed(rig)
     counts = Counter(re.findall(r"^(\d+) +(\w+)\(", trace.read_text(), re.MULTILINE))
     most: dict[str, int] = {}
     for (_thread, call), number in counts.items():
@@ -78,22 +115,35 @@ async def count_calls(directory: Path) -> dict[str, int]:
     return most
 
 
-def spread(counts: dict[str, int], points: int) -> Iterator[tuple[str, int]]:
-    """Points over all calls in turn, each from its first to its last; more than are wanted."""
-    rounds = max(points // len(counts), 1)
-    for step in range(3 * rounds):
-        for call in CALLS:
-            most = counts.get(call, 0)
-            if most:
-                stride = max(most // rounds, 1)
-                yield call, 1 + (step * stride + step // rounds) % most
+def spread(counts: dict[str, int], points: int) -> list[Point]:
+    """So many different points, as evenly over the calls as these allow, first to last."""
+    share: Counter[str] = Counter()
+    wanted = min(points, sum(counts.values()))
+    while share.total() < wanted:
+        for call, most in counts.items():
+            share[call] += share[call] < most and share.total() < wanted
+    return [
+        (call, 1 + step * counts[call] // share[call])
+        for call in counts
+        for step in range(share[call])
+    ]
+
+
+async def kill_at(rig: Rig, point: Point) -> bool:
+    """Run it until that call; False when it never came to it."""
+    call, number = point
+    fault = inject(call, f"signal=KILL:when={number}")
+    rig.daemon.prefix = strace(rig.directory / "trace", call, *fault)
+    rig.daemon.launch()
+    return await killed(rig)
 
 
 async def killed(rig: Rig) -> bool:
     """Let it run; True when it was killed, False when it had to be stopped."""
     await wait_until(lambda: not rig.daemon.running or is_live(rig), 90)
-    # What happens before the first snapshot was read is nobody's promise.
-    rig.set_rate(10 if rig.delivered() else 0)
+    if is_live(rig):
+        # Not sooner: what happens before the first snapshot was read is nobody's promise.
+        rig.set_rate(RATE)
     already = len(rig.delivered())
     await wait_until(
         lambda: not rig.daemon.running or len(rig.delivered()) > already + RUN_EVENTS, 90
