@@ -8,6 +8,8 @@ import trio
 import trio.testing
 
 from tests.scenarios.chaos import make_timeline
+from tests.scenarios.results import Results
+from tests.scenarios.table import RANDOM
 from tests.scenarios.virtual import VirtualRig, open_virtual_rig
 
 SEEDS = [
@@ -19,7 +21,9 @@ ACCOUNTS = 1
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_random_faults(tmp_path: Path, autojump_clock: trio.testing.MockClock, seed: int):
+async def test_random_faults(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, results: Results, seed: int
+):
     """Whatever strikes when, nothing is missing, invented or doubled, and each gap is honest."""
     async with AsyncExitStack() as stack:
         rig = await stack.enter_async_context(
@@ -38,12 +42,20 @@ async def test_random_faults(tmp_path: Path, autojump_clock: trio.testing.MockCl
         await trio.sleep(30)
         for venue in rig.venues.values():
             venue.heal()
+        ended = trio.current_time()
+        await rig.wait_live()
+        healed = trio.current_time() - ended
         await rig.wait_quiet()
 
         rig.judge().assert_kept()
         assert any(rig.struck(strike.name) for strike in timeline)
         for name in rig.accounts:
             assert_gaps_settled(rig, name)
+        form = "short" if seed < 3 else "CI" if seed <= 50 else "soak"
+        for kind in sorted({strike.name for strike in timeline if rig.struck(strike.name)}):
+            results.note(
+                19, f"{RANDOM}: {kind}", form, seconds_to_heal=round(healed, 1), lost=0, doubled=0
+            )
 
 
 def assert_gaps_settled(rig: VirtualRig, name: str) -> None:
