@@ -38,6 +38,12 @@ SLACK_NS: Final = 5 * 10**9
 """How much older than a gap a find may be. REST rounds times to seconds, and clocks differ;
 what was told before is recognised by its id."""
 
+# Python 3.11 takes 80 ns to find a member of an enum; here that happens with every frame.
+_ORDER, _FILL = Kind.ORDER, Kind.FILL
+_ORDERS = Section.ORDER
+_PUSH = Origin.PUSH
+_UNKNOWN = OrderStatus.UNKNOWN
+
 
 class Orders:
     """Every order that is open or ended lately."""
@@ -72,7 +78,7 @@ class Orders:
         known = self.known.get(order_id)
         trade_id = told.trade.fill.fill_id if told.trade is not None else None
         facts = identity.order_facts(told.order, trade_id=trade_id)
-        facts_id = self._scribe.id_of(Kind.ORDER, facts)
+        facts_id = self._scribe.id_of(_ORDER, facts)
         if _is_old_history(known, told, heard) or (
             known is not None and is_stale(known, told, heard)
         ):
@@ -110,19 +116,19 @@ class Orders:
         if completed != known.order:
             order_id = told.order.order_id
             self.known[order_id] = msgspec.structs.replace(known, order=completed)
-            self._scribe.change(news, Section.ORDER, order_id, self.known[order_id])
+            self._scribe.change(news, _ORDERS, order_id, self.known[order_id])
 
     def _new_state(
         self, told: ToldOrder, heard: Heard, news: News, *, facts: Facts, facts_id: str
     ) -> None:
         order_id = told.order.order_id
         known = self.known.get(order_id)
-        if told.order.status is OrderStatus.UNKNOWN:
+        if told.order.status is _UNKNOWN:
             news.unknown_words += 1
         reconciled = self._reconciled(known, told, heard, news)
         event_id = facts_id
         if known is not None and facts_id in known.ids_here:
-            event_id = self._scribe.id_of(Kind.ORDER, identity.replacing(facts, known.event_id))
+            event_id = self._scribe.id_of(_ORDER, identity.replacing(facts, known.event_id))
         symbol = told.symbol or (known.symbol if known else None)
         venue_symbol = told.venue_symbol or (known.venue_symbol if known else None)
         earlier = known.ids_here if known is not None else ()
@@ -135,7 +141,7 @@ class Orders:
             received_ns=heard.received_ns if heard.as_of_ns is None else heard.as_of_ns,
             ids_here=(*earlier[-IDS_KEPT:], facts_id, event_id),
         )
-        self._scribe.change(news, Section.ORDER, order_id, self.known[order_id])
+        self._scribe.change(news, _ORDERS, order_id, self.known[order_id])
         self._ended.pop(order_id, None)
         if reconciled.order.final:
             self._ended[order_id] = None
@@ -156,7 +162,7 @@ class Orders:
         mark = self._marks.get(told.order.order_id)
         if mark is not None:
             return self._reconcile(None, msgspec.structs.replace(told, baseline=mark))
-        if heard.origin is Origin.PUSH or told.baseline is not None:
+        if heard.origin is _PUSH or told.baseline is not None:
             return self._reconcile(None, told)
         created = told.order.created_time
         if (
@@ -203,7 +209,7 @@ class Orders:
         moved = Mark(after)
         if known is not None:
             self.known[order_id] = msgspec.structs.replace(known, mark=moved)
-            self._scribe.change(news, Section.ORDER, order_id, self.known[order_id])
+            self._scribe.change(news, _ORDERS, order_id, self.known[order_id])
         else:
             self._marks[order_id] = moved
             self._scribe.change(news, Section.MARK, order_id, moved)
@@ -227,7 +233,7 @@ class Orders:
             told.symbol or (known.symbol if known else None),
             told.venue_symbol or (known.venue_symbol if known else None),
         )
-        self._scribe.emit(news, heard, self._scribe.id_of(Kind.FILL, facts), fill, source)
+        self._scribe.emit(news, heard, self._scribe.id_of(_FILL, facts), fill, source)
 
     def prune(self, now_ns: int, news: News) -> None:
         """Let go of orders that ended long ago, or before many others."""
@@ -237,7 +243,7 @@ class Orders:
         old += takewhile(lambda key: self._is_outdated(key, now_ns), later)
         for order_id in old:
             del self.known[order_id], self._ended[order_id]
-            self._scribe.change(news, Section.ORDER, order_id, None)
+            self._scribe.change(news, _ORDERS, order_id, None)
 
     def _is_outdated(self, order_id: str, now_ns: int) -> bool:
         return now_ns - self.known[order_id].received_ns > FINAL_ORDERS_KEPT_NS

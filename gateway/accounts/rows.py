@@ -107,7 +107,7 @@ _DECODERS: Final = {
 
 def change(account: str, section: Section, key: str, value: Any) -> BookChange:
     """A row to be written, or with None to be deleted."""
-    return (account, section.value, key, None if value is None else _ENCODER.encode(value))
+    return (account, section, key, None if value is None else _ENCODER.encode(value))
 
 
 def load_section(rows: Rows, section: Section) -> dict[str, Any]:
