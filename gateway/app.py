@@ -7,7 +7,7 @@ there; the journal closes last. Nothing here knows how any of it works.
 
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +19,7 @@ from gateway.accounts import Roster, open_roster
 from gateway.admin.server import open_admin
 from gateway.admin.summary import summarise
 from gateway.clock import WALL_CLOCK, Clock
+from gateway.cluster import Cluster, open_cluster
 from gateway.config import Config
 from gateway.delivery import Delivery, open_delivery
 from gateway.journal import Journal, open_journal
@@ -71,10 +72,17 @@ async def open_gateway(
             journal, clock=clock, metrics=metrics, state_dir=config.state_dir
         ) as delivery,
         watch.open_watch(metrics, stall_seconds=_stall_seconds()),
+        _open_cluster(config, journal, delivery, clock) as cluster,
     ):
-        await delivery.reconfigure(config.sinks)
+        await _serve_sinks(config, delivery, cluster)
         steward = Steward(
-            config, path, journal=journal, delivery=delivery, metrics=metrics, clock=clock
+            config,
+            path,
+            journal=journal,
+            delivery=delivery,
+            cluster=cluster,
+            metrics=metrics,
+            clock=clock,
         )
         async with open_admin(config.http, steward, state_dir=config.state_dir, clock=clock):
             async with open_roster(
@@ -83,10 +91,13 @@ async def open_gateway(
                 metrics=metrics,
                 connect_gate=HostGate(),
                 heartbeat_seconds=config.heartbeat,
-            ) as roster:
-                await roster.reconfigure(config.accounts)
+            ) as roster, _keeping(roster, cluster, hurry):
+                if cluster is None:
+                    await roster.reconfigure(config.accounts)
+                else:
+                    await cluster.reconfigure(roster, config.accounts)
                 steward.welcome(roster)
-                READY.emit(accounts=len(roster.names()), sinks=len(config.sinks))
+                READY.emit(accounts=len(config.accounts), sinks=len(config.sinks))
                 try:
                     yield Gateway(journal, delivery, roster, steward, metrics)
                 finally:
@@ -95,6 +106,32 @@ async def open_gateway(
             await journal.append_nowait([]).wait()
             await _drain(delivery, steward.config.shutdown.drain, hurry)
     STOPPED.emit()
+
+
+@asynccontextmanager
+async def _open_cluster(
+    config: Config, journal: Journal, delivery: Delivery, clock: Clock
+) -> AsyncIterator[Cluster | None]:
+    """Its place in a cluster, or None for a gateway that has all accounts to itself."""
+    if config.cluster is None:
+        yield None
+        return
+    async with open_cluster(
+        config.name, config.cluster, journal=journal, delivery=delivery, clock=clock
+    ) as cluster:
+        await cluster.learn(config.accounts)
+        yield cluster
+
+
+async def _serve_sinks(config: Config, delivery: Delivery, cluster: Cluster | None) -> None:
+    sinks = config.sinks if cluster is None else cluster.with_log(config.sinks)
+    await delivery.reconfigure(sinks)
+
+
+def _keeping(
+    roster: Roster, cluster: Cluster | None, hurry: trio.Event | None
+) -> AbstractAsyncContextManager[None]:
+    return nullcontext() if cluster is None else cluster.keeping(roster, hurry)
 
 
 async def run(config: Config, path: Path) -> None:

@@ -26,6 +26,7 @@ from gateway.admin.model import (
     Status,
 )
 from gateway.clock import Clock
+from gateway.cluster import Cluster
 from gateway.config import Config, load_config
 from gateway.config.secrets import learn_secrets
 from gateway.contracts.sink import ConfiguredSink
@@ -40,7 +41,7 @@ from gateway.telemetry.metrics import Metrics
 WRITER_SILENT_SECONDS: Final = 30.0
 """The writer's thread shows life once a second, also on a full disk. Longer is stuck."""
 
-NEEDS_RESTART: Final = ("name", "state_dir", "http", "journal", "heartbeat", "log")
+NEEDS_RESTART: Final = ("name", "state_dir", "http", "journal", "heartbeat", "log", "cluster")
 """Sections that are wired up once, when the process starts."""
 
 RELOADED = Happening("config_reloaded", Level.INFO, "A reload took effect.")
@@ -59,6 +60,7 @@ class Steward:
         *,
         journal: Journal,
         delivery: Delivery,
+        cluster: Cluster | None = None,
         metrics: Metrics,
         clock: Clock,
     ) -> None:
@@ -67,6 +69,7 @@ class Steward:
         self.metrics: Final = metrics
         self._path = path
         self._delivery = delivery
+        self._cluster = cluster
         self._roster: Roster | None = None
         self._started = from_nanoseconds(clock.now_ns())
         self._leaving = False
@@ -117,6 +120,7 @@ class Steward:
             accounts={} if self._roster is None else self._roster.status(),
             sinks=self._delivery.status(),
             journal=self.journal.status(),
+            cluster=None if self._cluster is None else self._cluster.status(),
         )
 
     async def account(self, name: str) -> AccountView | None:
@@ -225,8 +229,7 @@ class Steward:
 
     async def _apply(self, config: Config, roster: Roster) -> ReloadResult:
         sinks = _differences(self.config.sinks, config.sinks)
-        await self._delivery.reconfigure(config.sinks)
-        accounts = await roster.reconfigure(config.accounts)
+        accounts = await self._reconfigure(config, roster)
         self.config = config
         result = ReloadResult(
             ok=True,
@@ -242,6 +245,13 @@ class Steward:
         self._reload_ok.set(1)
         RELOADED.emit(added=result.added, removed=result.removed, changed=result.changed)
         return result
+
+    async def _reconfigure(self, config: Config, roster: Roster) -> dict[str, list[str]]:
+        if self._cluster is None:
+            await self._delivery.reconfigure(config.sinks)
+            return await roster.reconfigure(config.accounts)
+        await self._delivery.reconfigure(self._cluster.with_log(config.sinks))
+        return await self._cluster.reconfigure(roster, config.accounts)
 
     def _refuse(self, message: str) -> ReloadResult:
         self._reload_ok.set(0)

@@ -14,6 +14,7 @@ from gateway.accounts.book import Book
 from gateway.accounts.coverage import Coverage
 from gateway.accounts.news import Heard, News
 from gateway.accounts.rows import BookChange
+from gateway.accounts.standby import StandBy
 from gateway.accounts.status import AccountCells, AccountState, AccountStatus, GapCounts
 from gateway.clock import Clock
 from gateway.contracts.adapter import Adapter, AdapterContext, ConfiguredAccount, ConnectGate
@@ -60,8 +61,11 @@ class Account:
         clock: Clock,
         metrics: Metrics,
         connect_gate: ConnectGate,
+        standby: StandBy | None = None,
     ) -> None:
         self.configured = configured
+        self.standby = standby
+        """Not None while it only listens, and its book is not its own yet."""
         self.name = configured.name
         self.clock = clock
         self.cells = AccountCells(metrics, self.name)
@@ -103,6 +107,20 @@ class Account:
         rows = await self._journal.load_book(self.name)
         self.book.load(rows)
         self.coverage.load(rows)
+
+    async def admit(self, *, seamless: bool) -> None:
+        """Stand by no longer: the book in the journal is ours; take what was held into it."""
+        standby = self.standby
+        assert standby is not None
+        rows = await self._journal.load_book(self.name)
+        self.book.load(rows)
+        self.coverage.load(rows, seamless=seamless)
+        standby.is_over = True
+        for number in list(standby.connections):
+            self.came_up(number)
+        while standby.held:
+            await self.hear(*standby.held.popleft())
+        self.standby = None
 
     # --- reports in ----------------------------------------------------------
 
@@ -154,6 +172,9 @@ class Account:
 
     def came_up(self, connection: int) -> None:
         """A connection is live."""
+        if self.standby is not None and not self.standby.is_over:
+            self.standby.came_up(connection, self.clock.now_ns())
+            return
         happenings.LIVE.emit(account=self.name, connection=connection)
         self.coverage.came_up(connection)
         self.detail = None
@@ -163,6 +184,8 @@ class Account:
 
     def went_down(self, connection: int, reason: StreamReason, detail: str) -> None:
         """A connection that was live is no more."""
+        if self.standby is not None:
+            self.standby.went_down(connection)
         if self.coverage.went_down(connection, reason, detail):
             happenings.GAP_OPENED.emit(account=self.name, reason=reason)
         self.detail = detail
@@ -172,7 +195,7 @@ class Account:
     def suspend(self, detail: str) -> None:
         """The venue refused the credentials and no connection is left. Said once."""
         self.detail = detail
-        if not self.is_suspended:
+        if self.standby is None and not self.is_suspended:
             self.is_suspended = True
             self.coverage.say(StreamStatus.SUSPENDED, StreamReason.LOGIN_REFUSED, detail=detail)
 

@@ -43,8 +43,11 @@ class Coverage:
         self.gaps_opened = 0
         self.gaps_unrecovered = 0
 
-    def load(self, rows: Rows) -> None:
-        """Take over what an earlier run left, and open the gap that its end left behind."""
+    def load(self, rows: Rows, *, seamless: bool = False) -> None:
+        """Take over what an earlier run left, and open the gap that its end left behind.
+
+        `seamless`: it left none, because we have been listening since before its end.
+        """
         self._counter = load_stream(rows, StreamKey.COUNTER, int) or 0
         self.gap = load_stream(rows, StreamKey.GAP, Gap)
         self.life_ns = load_stream(rows, StreamKey.LIFE, int) or 0
@@ -54,7 +57,7 @@ class Coverage:
             # It is open; a stream that was live when the last run ended is no more.
             self.gap = msgspec.structs.replace(self.gap, until_ns=None)
             self.gaps_opened += 1
-        elif self.begun:
+        elif self.begun and not seamless:
             self.open_gap(StreamReason.GATEWAY_DOWN, "the gateway was not running")
 
     @property

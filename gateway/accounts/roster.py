@@ -14,6 +14,7 @@ import trio
 
 from gateway.accounts import happenings
 from gateway.accounts.account import Account
+from gateway.accounts.standby import StandBy
 from gateway.accounts.status import AccountStatus
 from gateway.accounts.supervisor import Ending, Supervisor
 from gateway.clock import Clock
@@ -31,6 +32,7 @@ SAVE_LIFE_EVERY_SECONDS: Final = 10.0
 PAUSE_SECONDS: Final = 30.0
 """A process that did not run for longer has missed a heartbeat."""
 
+_MOVED = Ending(StreamReason.MOVED, "another gateway of the cluster owns the account now")
 _REMOVED = Ending(StreamReason.STOPPED, "the account was removed or disabled")
 _CHANGED = Ending(StreamReason.RECONFIGURED, "a reload changed the account", says_stopped=False)
 _BLOCKED = {
@@ -120,6 +122,24 @@ class Roster:
                 self._running[name].supervisor.nudge_if_suspended()
         return changes
 
+    # --- one by one, for a cluster --------------------------------------------------
+
+    async def add(self, configured: ConfiguredAccount, *, standing_by: bool = False) -> None:
+        """Run one more account; `standing_by` lets it only listen until it is admitted."""
+        name = configured.name
+        self._wanted[name] = _Wanted(configured, fingerprints(configured.settings))
+        if standing_by:
+            await self._start(configured, StandBy())
+        elif not self._journal.blocked:
+            await self._start(configured)
+
+    async def drop(self, name: str) -> None:
+        """Run an account no more: another gateway does."""
+        await self._stop(name, _MOVED)
+        self._wanted.pop(name, None)
+        self._accounts.pop(name, None)
+        self._metrics.forget("account", name)
+
     # --- control -----------------------------------------------------------------
 
     def names(self) -> list[str]:
@@ -143,8 +163,12 @@ class Roster:
         return self._accounts.get(name)
 
     def status(self) -> dict[str, AccountStatus]:
-        """Of every wanted account."""
-        return {name: account.status() for name, account in self._accounts.items()}
+        """Of every wanted account, but for those that only stand by."""
+        return {
+            name: account.status()
+            for name, account in self._accounts.items()
+            if account.standby is None
+        }
 
     # --- tasks ---------------------------------------------------------------------
 
@@ -201,8 +225,12 @@ class Roster:
 
     async def _stop_all(self, ending: Ending) -> None:
         async with trio.open_nursery() as nursery:
-            for name in list(self._running):
-                nursery.start_soon(self._stop, name, ending)
+            for name, running in list(self._running.items()):
+                if running.account.standby is None:
+                    nursery.start_soon(self._stop, name, ending)
+                else:
+                    # Who cannot journal takes nothing over.
+                    nursery.start_soon(self.drop, name)
 
     async def _stop(self, name: str, ending: Ending) -> None:
         running = self._running.get(name)
@@ -217,15 +245,17 @@ class Roster:
             if name not in self._running:
                 await self._start(wanted.configured)
 
-    async def _start(self, configured: ConfiguredAccount) -> None:
+    async def _start(self, configured: ConfiguredAccount, standby: StandBy | None = None) -> None:
         account = Account(
             configured,
             journal=self._journal,
             clock=self._clock,
             metrics=self._metrics,
             connect_gate=self._connect_gate,
+            standby=standby,
         )
-        await account.load()
+        if standby is None:
+            await account.load()
         running = _Running(account, Supervisor(account), trio.CancelScope(), trio.Event())
         self._running[configured.name] = running
         self._accounts[configured.name] = account

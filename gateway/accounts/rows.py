@@ -35,6 +35,8 @@ class Section(StrEnum):
     """A symbol seen lately, with the time."""
     UNRECOGNIZED = "unrecognized"
     """How often a text was sent, by its digest."""
+    OWNERSHIP = "ownership"
+    """In a cluster: each epoch in which this gateway owned the account, with its first seq."""
     STREAM = "stream"
     """Counter, open gap, last proof of life: see `StreamKey`."""
 
@@ -99,6 +101,7 @@ _TYPES: Final[dict[Section, type[Any]]] = {
     Section.MARK: Mark,
     Section.SYMBOL: int,
     Section.UNRECOGNIZED: int,
+    Section.OWNERSHIP: int,
 }
 _DECODERS: Final = {
     section: msgspec.msgpack.Decoder(row_type) for section, row_type in _TYPES.items()

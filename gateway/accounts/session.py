@@ -33,7 +33,12 @@ class SessionOutlet:
 
     async def hear(self, told: Sequence[Told], received_ns: int) -> None:
         """See `gateway.contracts.adapter.Outlet`."""
-        await self._account.hear(told, Heard(origin=Origin.PUSH, received_ns=received_ns))
+        heard = Heard(origin=Origin.PUSH, received_ns=received_ns)
+        if self._account.standby is not None:
+            self._account.standby.hold(told, heard)
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._account.hear(told, heard)
 
     def frames_read(self, count: int, received_ns: int) -> None:
         """See `gateway.contracts.adapter.Outlet`."""
@@ -57,9 +62,10 @@ class SessionOutlet:
             expires=None if expires_ns is None else from_nanoseconds(expires_ns),
         )
         account.cells.key_renewed(reason)
-        account.coverage.say(
-            StreamStatus.KEY_RENEWED, reason, until_ns=expires_ns, detail=detail or None
-        )
+        if account.standby is None:
+            account.coverage.say(
+                StreamStatus.KEY_RENEWED, reason, until_ns=expires_ns, detail=detail or None
+            )
         await trio.lowlevel.checkpoint()
 
 

@@ -208,6 +208,8 @@ class Supervisor:
 
     def _say_goodbye(self) -> None:
         account, ends_with = self._account, self.ending
+        if account.standby is not None:
+            return
         account.coverage.open_gap(ends_with.reason, ends_with.detail)
         if ends_with.says_stopped:
             account.coverage.say(StreamStatus.STOPPED, ends_with.reason, detail=ends_with.detail)

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import msgspec
 
 from gateway.accounts.status import AccountStatus
+from gateway.cluster.status import ClusterStatus
 from gateway.delivery.status import SinkStatus
 from gateway.events.model import Balance, Kind, Order, Position, StreamReason
 from gateway.events.times import Timestamp, to_datetime
@@ -38,6 +39,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     accounts: dict[str, AccountStatus]
     sinks: dict[str, SinkStatus]
     journal: JournalStatus
+    cluster: ClusterStatus | None = None
+    """The gateways that share the accounts; None for one that has them all."""
 
 
 class HeldPosition(msgspec.Struct, frozen=True, kw_only=True):

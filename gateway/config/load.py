@@ -95,6 +95,7 @@ class _Loader:
             http=http,
             journal=settings.journal,
             shutdown=settings.shutdown,
+            cluster=settings.cluster,
             accounts=accounts,
             sinks=sinks,
             files=tuple(self._files),

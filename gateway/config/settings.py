@@ -4,20 +4,25 @@ The top-level sections, and `Config` that holds them all. Each part's own sectio
 is defined beside that part's code.
 """
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
 from gateway.admin.settings import HttpSettings
+from gateway.cluster.settings import ClusterSettings
 from gateway.config.mistakes import Mistake
 from gateway.config.secrets import find_secrets
 from gateway.contracts.adapter import ConfiguredAccount
 from gateway.contracts.sink import ConfiguredSink
 from gateway.contracts.values import Seconds, Secret
 from gateway.journal.settings import JournalSettings
+
+MEMBER: Final = re.compile(r"[\w-]+(\.[\w-]+)*", re.ASCII)
+"""A gateway's name as part of a key on the cluster's board."""
 
 
 class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,11 +60,15 @@ class GatewaySettings(msgspec.Struct, frozen=True, kw_only=True):
     """What is kept on disk, and how safely."""
     shutdown: ShutdownSettings = ShutdownSettings()
     """How the gateway stops."""
+    cluster: ClusterSettings | None = None
+    """Gateways that share the accounts; null for one that has them all."""
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """What types cannot say."""
         if self.name is not None and not self.name.isprintable():
             yield "name", "must be printable"
+        elif self.cluster is not None and self.name is not None and not MEMBER.fullmatch(self.name):
+            yield "name", "in a cluster: letters, digits, -, _ and single dots"
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,6 +82,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """`listen` is None where nothing is to be served."""
     journal: JournalSettings
     shutdown: ShutdownSettings
+    cluster: ClusterSettings | None
     accounts: dict[str, ConfiguredAccount]
     """By name, in the order of the files; disabled ones included."""
     sinks: dict[str, ConfiguredSink]
@@ -85,6 +95,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     def secrets(self) -> Iterator[tuple[str, Secret]]:
         """Every secret that an enabled part needs, with the path of its option."""
         yield from find_secrets(self.http, "http")
+        if self.cluster is not None:
+            yield from find_secrets(self.cluster, "cluster")
         for account in self.accounts.values():
             if account.options.enabled:
                 yield from find_secrets(account.settings, f"accounts.{account.name}")

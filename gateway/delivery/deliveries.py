@@ -211,6 +211,10 @@ class Delivery:
         found |= {name: worker.status() for name, worker in self._workers.items()}
         return dict(sorted(found.items()))
 
+    def cursor(self, name: str) -> int:
+        """The last seq that a running sink has settled. Raises `SinkUnknown`."""
+        return self._worker(name).courier.position.cursor
+
     def show_pending(self) -> None:
         """Set the gauges right before a scrape."""
         for worker in self._workers.values():

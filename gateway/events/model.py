@@ -156,6 +156,8 @@ class StreamReason(StrEnum):
     """An orderly stop of the gateway, or the account was removed or disabled."""
     RECONFIGURED = "reconfigured"
     """A reload changed this account."""
+    MOVED = "moved"
+    """Another gateway of the cluster owns the account now, and its events go on there."""
     DISK_FULL = "disk_full"
     """The journal could not write; sources were closed until it could."""
     SINK_BLOCKED = "sink_blocked"

@@ -1,0 +1,197 @@
+"""The keeper: this gateway's part in its cluster, look by look.
+
+It looks at the board, and has done what `view.decide` finds. While the engine does not
+answer nothing is decided: accounts go on being journalled where they are, and what waits
+for the shared log waits in the journal.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+import trio
+
+from gateway.accounts import Roster
+from gateway.accounts.account import Account
+from gateway.cluster import happenings
+from gateway.cluster.board import BoardUnavailable
+from gateway.cluster.copies import Copies, NotTold, Superseded
+from gateway.cluster.lookout import Lookout
+from gateway.cluster.notes import RENEW_SECONDS
+from gateway.cluster.transfers import NOBODY, Transfers
+from gateway.cluster.view import Act, Presence, decide
+from gateway.contracts.adapter import ConfiguredAccount
+from gateway.wire.keepalive import every
+
+LOOK_SECONDS: Final = 0.5
+"""Between two looks at the board. What follows from a death waits so long at most."""
+
+AT_ONCE: Final = 64
+"""Accounts that come or go at the same time; more would only wait for the venue's limits."""
+
+COPY_SECONDS: Final = 30.0
+"""How often the book of an account in which something happened is copied."""
+
+LIVES_SECONDS: Final = 2.0
+"""How often proofs of life are noted: by so much may a gap begin too early."""
+
+
+class Keeper:
+    """Sees to it that this gateway has the accounts that it should have."""
+
+    def __init__(
+        self,
+        lookout: Lookout,
+        transfers: Transfers,
+        copies: Copies,
+        roster: Roster,
+        *,
+        replicas: int,
+    ) -> None:
+        self._me = lookout.member.name
+        self._lookout = lookout
+        self._transfers = transfers
+        self._copies = copies
+        self._roster = roster
+        self._replicas = replicas
+        self._accounts: dict[str, ConfiguredAccount] = {}
+        """All that are configured and enabled, whoever owns them."""
+        self._busy: set[str] = set()
+        self._slots = trio.CapacityLimiter(AT_ONCE)
+        self._looked = trio.Event()
+        self.reachable = True
+
+    def configure(self, accounts: Mapping[str, ConfiguredAccount]) -> None:
+        """Share these accounts with the others."""
+        self._accounts = {name: one for name, one in accounts.items() if one.options.enabled}
+
+    async def run(self) -> None:
+        """Do this gateway's part until cancelled."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say_alive)
+            nursery.start_soon(self._look_on, nursery)
+            nursery.start_soon(self._note_lives)
+            nursery.start_soon(self._copy_books)
+
+    async def hand_everything_over(self) -> None:
+        """Leave: wait until others have taken what this gateway owns, as far as there are any."""
+        self._lookout.member = msgspec.structs.replace(self._lookout.member, leaving=True)
+        while self.reachable and self.owned() and self._others():
+            await self._looked.wait()
+
+    def owned(self) -> list[str]:
+        """Accounts of this configuration that this gateway owns."""
+        view = self._lookout.view
+        return [
+            name for name, one in view.owners.items()
+            if one.ownership.owner == self._me and name in self._accounts
+        ]  # fmt: skip
+
+    def _others(self) -> bool:
+        view = self._lookout.view
+        return any(
+            not one.leaving and name not in view.wishes.drained
+            for name, one in view.members.items()
+            if name != self._me
+        )
+
+    # --- tasks -----------------------------------------------------------------------
+
+    async def _say_alive(self) -> None:
+        while True:
+            try:
+                await self._lookout.say_alive()
+            except BoardUnavailable as error:
+                self._note_reachable(str(error))
+            await trio.sleep(RENEW_SECONDS)
+
+    async def _look_on(self, nursery: trio.Nursery) -> None:
+        while True:
+            try:
+                await self._lookout.look()
+            except BoardUnavailable as error:
+                self._note_reachable(str(error))
+            else:
+                self._note_reachable(None)
+                self._begin(nursery)
+            self._looked.set()
+            self._looked = trio.Event()
+            await trio.sleep(LOOK_SECONDS)
+
+    def _begin(self, nursery: trio.Nursery) -> None:
+        view = self._lookout.view
+        if self._me not in view.members:
+            return  # nothing is taken without a lease
+        acts = decide(self._me, view, self._presences(), replicas=self._replicas)
+        for name, act in acts:
+            if name not in self._busy:
+                self._busy.add(name)
+                nursery.start_soon(self._act, act, name, name=f"cluster:{name}")
+        for name in self._roster.names():
+            if name not in self._accounts and name not in self._busy:
+                self._busy.add(name)
+                nursery.start_soon(self._act, Act.GIVE_UP, name, name=f"cluster:{name}")
+
+    async def _act(self, act: Act, name: str) -> None:
+        try:
+            async with self._slots:
+                owned = self._lookout.owned(name) or NOBODY
+                await self._transfers.carry_out(act, self._accounts[name], owned)
+        except (BoardUnavailable, NotTold, Superseded) as error:
+            happenings.STEP_FAILED.emit(account=name, step=act, error=str(error))
+        finally:
+            self._busy.discard(name)
+
+    async def _note_lives(self) -> None:
+        async for _ in every(LIVES_SECONDS):
+            lives = {each.name: each.coverage.life_ns for each in self._mine()}
+            try:
+                if lives:
+                    await self._copies.note_lives(self._me, lives)
+            except BoardUnavailable as error:
+                self._note_reachable(str(error))
+
+    async def _copy_books(self) -> None:
+        copied: dict[str, int] = {}
+        async for _ in every(COPY_SECONDS):
+            for account in self._mine():
+                events = account.status().events
+                if copied.get(account.name) == events or account.name in self._busy:
+                    continue
+                await self._copy(account)
+                copied[account.name] = events
+
+    async def _copy(self, account: Account) -> None:
+        owned = self._lookout.owned(account.name)
+        if owned is None or owned.ownership.owner != self._me:
+            return
+        try:
+            await self._copies.make(account.name, owned.ownership.epoch, account.coverage.life_ns)
+        except (BoardUnavailable, NotTold, Superseded) as error:
+            happenings.STEP_FAILED.emit(account=account.name, step="copy", error=str(error))
+
+    # --- what is ---------------------------------------------------------------------
+
+    def _mine(self) -> list[Account]:
+        found = [self._roster.account(name) for name in self._roster.names()]
+        return [each for each in found if each is not None and each.standby is None]
+
+    def _presences(self) -> dict[str, Presence]:
+        return {name: self._presence(name) for name in self._accounts}
+
+    def _presence(self, name: str) -> Presence:
+        account = self._roster.account(name)
+        if account is None:
+            return Presence.ABSENT
+        if account.standby is None:
+            return Presence.RUNNING
+        return Presence.READY if account.standby.connections else Presence.STANDING_BY
+
+    def _note_reachable(self, trouble: str | None) -> None:
+        if (trouble is None) is self.reachable:
+            return
+        self.reachable = trouble is None
+        if trouble is None:
+            happenings.REACHABLE.emit()
+        else:
+            happenings.UNREACHABLE.emit(error=trouble)

@@ -1,0 +1,77 @@
+"""The lookout: says that this gateway lives, and reads what the others say."""
+
+import msgspec
+
+from gateway.cluster import happenings
+from gateway.cluster.board import Board
+from gateway.cluster.notes import LEASE_SECONDS, OWNERS, WISHES, Member, Ownership, decode, encode
+from gateway.cluster.placement import Wishes
+from gateway.cluster.view import Owned, View
+from gateway.wire.pauses import boot_seconds
+
+
+class Lookout:
+    """This gateway's picture of the board."""
+
+    def __init__(self, board: Board, member: Member) -> None:
+        self._board = board
+        self.member = member
+        self.view = View(members={}, owners={})
+        self._owners: dict[str, Owned] = {}
+        self._newest = 0
+        """Revision of the newest ownership that was seen."""
+        self._said_at: float | None = None
+
+    async def say_alive(self) -> None:
+        """Renew the lease. Raises `BoardUnavailable`."""
+        asked_at = boot_seconds()
+        await self._board.keep(self.member.name, encode(self.member))
+        if self._said_at is None:
+            happenings.JOINED.emit(name=self.member.name)
+        elif asked_at - self._said_at > LEASE_SECONDS:
+            happenings.LAPSED.emit(seconds=round(asked_at - self._said_at, 1))
+        self._said_at = asked_at
+
+    async def say_goodbye(self) -> None:
+        """Give the lease up. Raises `BoardUnavailable`."""
+        await self._board.let_go(self.member.name)
+
+    async def look(self) -> View:
+        """Read what changed. Raises `BoardUnavailable`."""
+        kept = await self._board.kept()
+        members = {name: decode(value, Member) for name, value in kept.items()}
+        self._tell_changes(members)
+        for note in await self._board.news(OWNERS, self._newest):
+            self._newest = note.revision
+            account = note.key.removeprefix(f"{OWNERS}.")
+            self._note(account, Owned(decode(note.value, Ownership), note.revision))
+        wishes = await self._board.read(WISHES)
+        self.view = View(
+            members=members,
+            owners=dict(self._owners),
+            wishes=Wishes() if wishes is None else decode(wishes.value, Wishes),
+        )
+        return self.view
+
+    def note_owned(self, account: str, owned: Owned) -> None:
+        """Take what we wrote ourselves as seen."""
+        self._note(account, owned)
+        self.view = msgspec.structs.replace(self.view, owners=dict(self._owners))
+
+    def owned(self, account: str) -> Owned | None:
+        """The account's ownership, as last seen."""
+        return self._owners.get(account)
+
+    def _note(self, account: str, owned: Owned) -> None:
+        known = self._owners.get(account)
+        if known is None or known.revision < owned.revision:
+            self._owners[account] = owned
+
+    def _tell_changes(self, members: dict[str, Member]) -> None:
+        me = members.get(self.member.name)
+        if me is not None and me.session != self.member.session:
+            happenings.SAME_NAME.emit(name=self.member.name)
+        if members.keys() != self.view.members.keys():
+            happenings.MEMBERS.emit(
+                members=sorted(members), gone=sorted(self.view.members.keys() - members.keys())
+            )

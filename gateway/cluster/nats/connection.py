@@ -1,0 +1,186 @@
+"""The connection to NATS, and the streams that a cluster lives in.
+
+Trio's side calls `ask`; the work itself is asyncio's. A connection is thrown away after
+any trouble with it, and the next question makes another, to whichever server answers.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, TypeVar
+
+import nats.errors
+import nats.js.errors
+import trio
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import DiscardPolicy, StreamConfig
+
+from gateway.cluster.board import BoardUnavailable
+from gateway.cluster.notes import LEASE_SECONDS
+from gateway.cluster.settings import ClusterSettings
+from gateway.sinks.nats.loop import STOP_SECONDS, LoopThread
+from gateway.sinks.peers import trust
+
+ANSWER_SECONDS: Final = 2.0
+"""How long an answer may take: shorter than the lease, so that another server can be asked."""
+
+CLOSE_SECONDS: Final = 1.0
+
+DUPLICATE_WINDOW_SECONDS: Final = 2 * 3600.0
+"""How long the log recognises an event that comes again; after that, consumers go by id."""
+
+WRONG_LAST: Final = (10071, 10164)
+"""JetStream's codes for: somebody else wrote to that subject before."""
+
+T = TypeVar("T")
+
+Trouble = (
+    nats.errors.Error,
+    nats.js.errors.Error,
+    OSError,
+    asyncio.TimeoutError,
+)
+"""What the library raises when a server cannot be used."""
+
+
+class Connection:
+    """One connection at a time."""
+
+    def __init__(self, settings: ClusterSettings) -> None:
+        self.members: Final = f"{settings.name}-members"
+        """The bucket whose notes go away by themselves."""
+        self.notes: Final = f"{settings.name}-notes"
+        self.log: Final = f"{settings.name}-log"
+        """The stream of events; their subjects begin with the same."""
+        self._settings = settings
+        self._thread = LoopThread("cluster:nats")
+        self._client: Client | None = None
+        self._jetstream: JetStreamContext | None = None
+        self._one_at_a_time = asyncio.Lock()
+
+    async def ask(self, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        """Let it work in the other loop. Raises `BoardUnavailable`."""
+        try:
+            return await self._thread.run(self._use(work))
+        except Trouble as error:
+            raise BoardUnavailable(_describe(error)) from None
+
+    async def aclose(self) -> None:
+        """Close the connection and end the thread."""
+        with trio.move_on_after(STOP_SECONDS, shield=True):
+            await self._thread.run(self._close(self._client))
+        await self._thread.aclose()
+
+    # --- asyncio ---------------------------------------------------------------------
+
+    async def _use(self, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        async with self._one_at_a_time:
+            client, jetstream = await self._connected()
+        try:
+            return await work(jetstream)
+        except nats.js.errors.APIError:
+            raise  # the server answered
+        except Trouble:
+            await self._close(client)
+            raise
+        except asyncio.CancelledError:
+            if client is self._client:
+                raise
+            # Somebody else threw the connection away while we waited for an answer.
+            raise nats.errors.StaleConnectionError from None
+
+    async def _connected(self) -> tuple[Client, JetStreamContext]:
+        if self._client is not None and self._jetstream is not None and self._client.is_connected:
+            return self._client, self._jetstream
+        await self._close(self._client)
+        client = Client()
+        try:
+            await client.connect(**_options(self._settings))
+            jetstream = client.jetstream(timeout=ANSWER_SECONDS)
+            await self._see_to_streams(jetstream)
+        except BaseException:
+            await self._close(client)
+            raise
+        self._client, self._jetstream = client, jetstream
+        return client, jetstream
+
+    async def _close(self, client: Client | None) -> None:
+        if client is None:
+            return
+        if client is self._client:
+            self._client = self._jetstream = None
+        try:
+            await asyncio.wait_for(client.close(), CLOSE_SECONDS)
+        except Trouble:
+            return
+
+    async def _see_to_streams(self, jetstream: JetStreamContext) -> None:
+        copies = self._settings.copies
+        for config in (
+            _bucket(self.members, copies, LEASE_SECONDS),
+            _bucket(self.notes, copies, 0),
+            StreamConfig(
+                name=self.log,
+                subjects=[f"{self.log}.*"],
+                duplicate_window=DUPLICATE_WINDOW_SECONDS,
+                num_replicas=copies,
+            ),
+        ):
+            assert config.name is not None
+            try:
+                await jetstream.stream_info(config.name)
+            except nats.js.errors.NotFoundError:
+                await jetstream.add_stream(config)
+
+
+def _bucket(name: str, copies: int, seconds: float) -> StreamConfig:
+    """A key-value bucket, as NATS itself lays it out."""
+    return StreamConfig(
+        name=f"KV_{name}",
+        subjects=[f"$KV.{name}.>"],
+        max_msgs_per_subject=1,
+        max_age=seconds,
+        duplicate_window=min(seconds or 120.0, 120.0),
+        num_replicas=copies,
+        discard=DiscardPolicy.NEW,
+        allow_rollup_hdrs=True,
+        deny_delete=True,
+    )
+
+
+def _describe(error: BaseException) -> str:
+    match error:
+        case nats.js.errors.APIError():
+            return f"JetStream: {error.description} ({error.err_code})"
+        case asyncio.TimeoutError() | nats.errors.TimeoutError():
+            return "NATS does not answer, or has no quorum"
+    return " ".join(str(error).removeprefix("nats: ").split()) or type(error).__name__
+
+
+def _options(settings: ClusterSettings) -> dict[str, Any]:
+    async def ignore(_error: Exception) -> None:
+        """What matters comes out of the question that it spoiled."""
+
+    options: dict[str, Any] = {
+        "servers": [f"nats://{peer}" for peer in settings.peers()],
+        "name": "exchange-event-gateway",
+        "error_cb": ignore,
+        "connect_timeout": ANSWER_SECONDS,
+        # Ours to do, since a new connection may be to another server.
+        "allow_reconnect": False,
+        "max_reconnect_attempts": 1,
+        "reconnect_time_wait": 0,
+        # A server that went silent is noticed within the lease.
+        "ping_interval": 1,
+        "max_outstanding_pings": 2,
+    }
+    if settings.tls:
+        options |= {"tls": trust(settings.ca_file), "tls_hostname": settings.peers()[0].host}
+    password = None if settings.password is None else settings.password.read()
+    if settings.credentials_file is not None:
+        options["user_credentials"] = str(settings.credentials_file)
+    elif settings.username is None:
+        options["token"] = password
+    else:
+        options |= {"user": settings.username, "password": password}
+    return options

@@ -1,0 +1,162 @@
+"""How one account comes to this gateway, and how it leaves: the steps, one at a time.
+
+Each step ends in one compare-and-set on the board, or in nothing at all: what was cut
+off in the middle is found again by the next look, and taken from there.
+"""
+
+from typing import Final
+
+import trio
+
+from gateway.accounts import Roster
+from gateway.accounts.rows import BookChange, Section
+from gateway.accounts.supervisor import OVERLAP_SECONDS
+from gateway.cluster import happenings
+from gateway.cluster.board import Board
+from gateway.cluster.copies import Copies, Heirloom
+from gateway.cluster.epochs import OwnedEpochs
+from gateway.cluster.lookout import Lookout
+from gateway.cluster.notes import Ownership, encode, owner_key
+from gateway.cluster.view import Act, Owned
+from gateway.contracts.adapter import ConfiguredAccount
+from gateway.journal import Journal
+
+NOBODY: Final = Owned(Ownership(epoch=0, owner=""), 0)
+"""Where no gateway has ever owned the account."""
+
+
+class Transfers:
+    """Carries out what was decided about single accounts."""
+
+    def __init__(
+        self,
+        lookout: Lookout,
+        *,
+        board: Board,
+        copies: Copies,
+        epochs: OwnedEpochs,
+        roster: Roster,
+        journal: Journal,
+    ) -> None:
+        self._me = lookout.member.name
+        self._lookout = lookout
+        self._board = board
+        self._copies = copies
+        self._epochs = epochs
+        self._roster = roster
+        self._journal = journal
+
+    async def carry_out(self, act: Act, configured: ConfiguredAccount, owned: Owned) -> None:
+        """Take one step. Raises `BoardUnavailable`, `Superseded` or `NotTold`."""
+        name = configured.name
+        match act:
+            case Act.RUN:
+                await self._run(configured, owned)
+            case Act.TAKE:
+                await self._take(configured, owned)
+            case Act.STAND_BY:
+                await self._roster.add(configured, standing_by=True)
+            case Act.ASK:
+                asking = Ownership(
+                    epoch=owned.ownership.epoch,
+                    owner=owned.ownership.owner,
+                    successor=self._me,
+                )
+                await self._write(name, asking, owned)
+            case Act.ADMIT:
+                await self._admit(configured, owned.ownership, previous=None)
+            case Act.HAND_OVER:
+                await self._hand_over(name, owned)
+            case Act.GIVE_UP:
+                await self._give_up(name)
+
+    # --- coming ----------------------------------------------------------------------
+
+    async def _run(self, configured: ConfiguredAccount, owned: Owned) -> None:
+        """Run what is ours: as an earlier run of this gateway left it, if that is here."""
+        if self._epochs.latest(configured.name) == owned.ownership.epoch:
+            await self._roster.add(configured)
+        else:
+            # Another disk: what that run had not told yet is not here to go on from.
+            await self._take(configured, owned)
+
+    async def _take(self, configured: ConfiguredAccount, owned: Owned) -> None:
+        """Make an account ours whose owner is dead, or that never had one."""
+        previous = owned.ownership.owner or None
+        taken = owned.ownership.handed_to(self._me)
+        if await self._write(configured.name, taken, owned):
+            await self._admit(configured, taken, previous=previous)
+
+    async def _admit(
+        self, configured: ConfiguredAccount, ownership: Ownership, *, previous: str | None
+    ) -> None:
+        """Take over the book, then run the account on it."""
+        name = configured.name
+        account = self._roster.account(name)
+        standby = None if account is None else account.standby
+        heirloom = await self._copies.inherit(name, ownership.epoch, previous)
+        await self._replace_book(name, ownership.epoch, heirloom)
+        if heirloom is not None:
+            await self._copies.keep(name, ownership.epoch, heirloom)
+        if account is None:
+            await self._roster.add(configured)
+        elif standby is not None:
+            handed = previous is None
+            seamless = handed or (
+                heirloom is not None and standby.heard_all_since(heirloom.life_ns)
+            )
+            await account.admit(seamless=seamless)
+        happenings.TAKEN.emit(account=name, epoch=ownership.epoch, previous=previous)
+
+    async def _replace_book(self, name: str, epoch: int, heirloom: Heirloom | None) -> None:
+        old = await self._journal.load_book(name)
+        changes: list[BookChange] = []
+        if heirloom is not None:
+            gone = [
+                key for key in old if key not in heirloom.rows and key[0] != Section.OWNERSHIP.value
+            ]
+            changes += [(name, *key, None) for key in gone]
+            changes += [(name, *key, value) for key, value in heirloom.rows.items()]
+        changes += self._epochs.begin(name, epoch, self._journal.last_seq + 1)
+        await self._journal.append_nowait([], changes).wait()
+
+    # --- leaving ---------------------------------------------------------------------
+
+    async def _hand_over(self, name: str, owned: Owned) -> None:
+        """Let go of an account: its successor is live, and has been for a moment."""
+        ownership = owned.ownership
+        assert ownership.successor is not None
+        account = self._roster.account(name)
+        assert account is not None
+        # What was sent before the successor subscribed may still be on its way to us.
+        await trio.sleep(OVERLAP_SECONDS)
+        await self._roster.drop(name)
+        await self._copies.make(name, ownership.epoch, account.coverage.life_ns)
+        if await self._write(name, ownership.handed_to(ownership.successor), owned):
+            await self._end_epoch(name)
+            happenings.HANDED_OVER.emit(account=name, to=ownership.successor)
+
+    async def _give_up(self, name: str) -> None:
+        account = self._roster.account(name)
+        if account is None:
+            return
+        was_ours = account.standby is None
+        await self._roster.drop(name)
+        if was_ours:
+            await self._end_epoch(name)
+            happenings.FENCED.emit(account=name)
+
+    async def _end_epoch(self, name: str) -> None:
+        """What is journalled about the account from here on is nobody else's."""
+        await self._journal.append_nowait([]).wait()
+        changes = self._epochs.begin(name, 0, self._journal.last_seq + 1)
+        await self._journal.append_nowait([], changes).wait()
+
+    async def _write(self, name: str, ownership: Ownership, owned: Owned) -> bool:
+        """Write an ownership; False where somebody else wrote before."""
+        key = owner_key(name)
+        revision = await self._board.write(key, encode(ownership), owned.revision)
+        if revision is None:
+            return False
+        self._lookout.note_owned(name, Owned(ownership, revision))
+        return True

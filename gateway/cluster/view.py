@@ -1,0 +1,112 @@
+"""The cluster as one gateway sees it, and what follows from that: pure.
+
+Every gateway decides for itself, from the same notes by the same rules; where two look
+at different moments, compare-and-set lets one of them through.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from enum import StrEnum
+
+import msgspec
+
+from gateway.cluster.notes import Member, Ownership
+from gateway.cluster.placement import Wishes, place
+
+
+class Owned(msgspec.Struct, frozen=True):
+    """An ownership, and the revision to write it against."""
+
+    ownership: Ownership
+    revision: int
+
+
+class View(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands on the board."""
+
+    members: Mapping[str, Member]
+    """Those who live, by name."""
+    owners: Mapping[str, Owned]
+    """By account; an owner who is no member is dead."""
+    wishes: Wishes = Wishes()
+
+    def placed(self, accounts: Iterable[str]) -> dict[str, tuple[str, ...]]:
+        """Who should own what: owner first, then who would follow."""
+        gateways = {name: one.weight for name, one in self.members.items() if not one.leaving}
+        return place(accounts, gateways, self.wishes)
+
+
+class Presence(StrEnum):
+    """How an account is present in this gateway."""
+
+    ABSENT = "absent"
+    STANDING_BY = "standing_by"
+    """Connecting, not live yet."""
+    READY = "ready"
+    """Standing by, and live."""
+    RUNNING = "running"
+
+
+class Act(StrEnum):
+    """What to do about one account."""
+
+    RUN = "run"
+    """It is ours: run it."""
+    TAKE = "take"
+    """Nobody has it: make it ours."""
+    STAND_BY = "stand_by"
+    """Connect and listen, to be handed the account or to follow its owner."""
+    ASK = "ask"
+    """We are live: ask its owner to hand it over."""
+    ADMIT = "admit"
+    """It was handed to us while we stood by."""
+    HAND_OVER = "hand_over"
+    """Its successor is live: let go of it."""
+    GIVE_UP = "give_up"
+    """It belongs to somebody else, or to nobody: have nothing to do with it."""
+
+
+def decide(
+    me: str, view: View, presences: Mapping[str, Presence], *, replicas: int = 1
+) -> Iterator[tuple[str, Act]]:
+    """What there is to do now, account by account; nothing where all is as it should be.
+
+    `presences` names every account that is configured and enabled.
+    """
+    placed = view.placed(presences)
+    for account, presence in presences.items():
+        act = _decide_one(me, view, placed.get(account, ())[:replicas], account, presence)
+        if act is not None:
+            yield account, act
+
+
+def _decide_one(
+    me: str, view: View, wanted: tuple[str, ...], account: str, presence: Presence
+) -> Act | None:
+    owned = view.owners.get(account)
+    if owned is not None and owned.ownership.owner == me:
+        return _of_mine(view, wanted, owned.ownership, presence)
+    if presence is Presence.RUNNING:
+        return Act.GIVE_UP if owned is not None else Act.TAKE
+    if me not in wanted:
+        return None if presence is Presence.ABSENT else Act.GIVE_UP
+    is_first = wanted[0] == me
+    if owned is None or owned.ownership.owner not in view.members:
+        return Act.TAKE if is_first else None
+    if presence is Presence.ABSENT:
+        return Act.STAND_BY
+    asks = is_first and presence is Presence.READY and owned.ownership.successor != me
+    return Act.ASK if asks else None
+
+
+def _of_mine(
+    view: View, wanted: tuple[str, ...], ownership: Ownership, presence: Presence
+) -> Act | None:
+    match presence:
+        case Presence.ABSENT:
+            return Act.RUN
+        case Presence.STANDING_BY | Presence.READY:
+            return Act.ADMIT
+    successor = ownership.successor
+    if successor in view.members and wanted[:1] == (successor,):
+        return Act.HAND_OVER
+    return None
