@@ -1,7 +1,15 @@
-"""What a former owner may still tell once another owns the account. Pure."""
+"""What is not for the shared log: goodbyes, and what a successor's word replaces. Pure."""
 
 from gateway.contracts.sink import Record
-from gateway.events.model import Balance, Fill, Kind, Origin, Position
+from gateway.events.model import Balance, Fill, Kind, Origin, Position, Stream, StreamReason
+
+
+def is_goodbye(record: Record) -> bool:
+    """Whether this only tells this gateway's own sinks that the account goes on elsewhere."""
+    if record.kind is not Kind.STREAM:
+        return False
+    body = record.event().body
+    return isinstance(body, Stream) and body.reason is StreamReason.MOVED
 
 
 def is_void(record: Record) -> bool:

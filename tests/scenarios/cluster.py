@@ -58,24 +58,26 @@ accounts:
         self.daemons[name] = daemon
         return daemon
 
-    def status(self) -> dict[str, Any]:
-        """The cluster, as any daemon that runs sees it."""
-        running = next(each for each in self.daemons.values() if each.running)
+    def status(self, asked: Daemon | None = None) -> dict[str, Any]:
+        """The cluster, as a daemon that runs sees it."""
+        running = asked or next(each for each in self.daemons.values() if each.running)
         return running.status()["cluster"]
 
-    def owned_by(self, name: str) -> list[str]:
+    def owned_by(self, name: str, *, asked: Daemon | None = None) -> list[str]:
         """The accounts that a gateway owns, by the notes on the board."""
-        owners = self.status()["accounts"]
+        owners = self.status(asked)["accounts"]
         return [account for account, one in owners.items() if one["owner"] == name]
 
     def all_live(self) -> bool:
         """Every account is live where it is owned, no gap open, nobody waits for a move."""
         live: dict[str, str] = {}
         for name, daemon in self.daemons.items():
-            if daemon.running:
+            if daemon.running and daemon.is_ready():
                 for account, one in daemon.status()["accounts"].items():
                     if one["state"] == "live" and not one["gaps"]["open"]:
                         live[account] = name
+        if not live:
+            return False
         owners = self.status()["accounts"]
         return all(
             account in owners

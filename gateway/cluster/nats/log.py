@@ -18,7 +18,7 @@ from nats.js import JetStreamContext
 from nats.js.api import Header
 
 from gateway.cluster.board import Epochs, Logged
-from gateway.cluster.late import is_void
+from gateway.cluster.late import is_goodbye, is_void
 from gateway.cluster.nats.connection import WRONG_LAST, Connection
 from gateway.contracts.sink import ACCEPTED, Item, Refused, Verdict
 
@@ -121,7 +121,7 @@ class NatsLog:
     async def _tell(self, jetstream: JetStreamContext, item: Item) -> Verdict:
         record = item.record
         epoch = self._epochs.epoch_of(record.account, record.seq)
-        if epoch is None:
+        if epoch is None or is_goodbye(record):
             return ACCEPTED  # made outside of any ownership: not ours to tell the others
         while True:
             last = self._last.get(record.account)
