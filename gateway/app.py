@@ -72,7 +72,7 @@ async def open_gateway(
             journal, clock=clock, metrics=metrics, state_dir=config.state_dir
         ) as delivery,
         watch.open_watch(metrics, stall_seconds=_stall_seconds()),
-        _open_cluster(config, journal, delivery, clock) as cluster,
+        _open_cluster(config, journal, delivery, clock, metrics) as cluster,
     ):
         await _serve_sinks(config, delivery, cluster)
         steward = Steward(
@@ -85,13 +85,16 @@ async def open_gateway(
             clock=clock,
         )
         async with open_admin(config.http, steward, state_dir=config.state_dir, clock=clock):
-            async with open_roster(
-                journal=journal,
-                clock=clock,
-                metrics=metrics,
-                connect_gate=HostGate(),
-                heartbeat_seconds=config.heartbeat,
-            ) as roster, _keeping(roster, cluster, hurry):
+            async with (
+                open_roster(
+                    journal=journal,
+                    clock=clock,
+                    metrics=metrics,
+                    connect_gate=HostGate(),
+                    heartbeat_seconds=config.heartbeat,
+                ) as roster,
+                _keeping(roster, cluster, hurry),
+            ):
                 if cluster is None:
                     await roster.reconfigure(config.accounts)
                 else:
@@ -110,14 +113,19 @@ async def open_gateway(
 
 @asynccontextmanager
 async def _open_cluster(
-    config: Config, journal: Journal, delivery: Delivery, clock: Clock
+    config: Config, journal: Journal, delivery: Delivery, clock: Clock, metrics: Metrics
 ) -> AsyncIterator[Cluster | None]:
     """Its place in a cluster, or None for a gateway that has all accounts to itself."""
     if config.cluster is None:
         yield None
         return
     async with open_cluster(
-        config.name, config.cluster, journal=journal, delivery=delivery, clock=clock
+        config.name,
+        config.cluster,
+        journal=journal,
+        delivery=delivery,
+        clock=clock,
+        metrics=metrics,
     ) as cluster:
         await cluster.learn(config.accounts)
         yield cluster

@@ -26,7 +26,7 @@ from gateway.admin.model import (
     Status,
 )
 from gateway.clock import Clock
-from gateway.cluster import Cluster
+from gateway.cluster import BoardUnavailable, Cluster, UnknownToCluster
 from gateway.config import Config, load_config
 from gateway.config.secrets import learn_secrets
 from gateway.contracts.sink import ConfiguredSink
@@ -150,6 +150,28 @@ class Steward:
         if not self._roster.is_running(account):
             raise NotNow(f"account {account} is closed while the journal cannot write")
         return self._roster
+
+    # --- cluster ----------------------------------------------------------------
+
+    async def drain(self, gateway: str) -> None:
+        """Have a gateway of the cluster own nothing."""
+        with _Refusals():
+            await self._in_cluster().drain(gateway)
+
+    async def undrain(self, gateway: str) -> None:
+        """Have it own its share again."""
+        with _Refusals():
+            await self._in_cluster().drain(gateway, drained=False)
+
+    async def pin(self, account: str, gateway: str | None) -> None:
+        """Have an account owned by that gateway; by any with None."""
+        with _Refusals():
+            await self._in_cluster().pin(account, gateway)
+
+    def _in_cluster(self) -> Cluster:
+        if self._cluster is None:
+            raise NotNow("this gateway is in no cluster (`cluster:` in its configuration)")
+        return self._cluster
 
     # --- sinks ------------------------------------------------------------------
 
@@ -283,15 +305,15 @@ def _instant(text: Timestamp) -> int:
 
 
 class _Refusals:
-    """Delivery's refusals, in the words of the door."""
+    """Refusals of the parts below, in the words of the door."""
 
     def __enter__(self) -> None:
         return None
 
     def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, SinkUnknown):
+        if isinstance(error, SinkUnknown | UnknownToCluster):
             raise NotFound(str(error)) from error
-        if isinstance(error, SinkNotReady):
+        if isinstance(error, SinkNotReady | BoardUnavailable):
             raise NotNow(str(error)) from error
 
 

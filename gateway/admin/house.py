@@ -79,6 +79,15 @@ class House(Protocol):
     async def recover(self, account: str) -> None:
         """Read by REST what may have been missed."""
 
+    async def drain(self, gateway: str) -> None:
+        """Have a gateway of the cluster own nothing, until `undrain`."""
+
+    async def undrain(self, gateway: str) -> None:
+        """Have it own its share again."""
+
+    async def pin(self, account: str, gateway: str | None) -> None:
+        """Have an account owned by that gateway while it is there; by any with None."""
+
     async def pause(self, sink: str) -> None:
         """Stop delivering to the sink; its cursor stays."""
 

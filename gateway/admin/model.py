@@ -167,6 +167,13 @@ class LetterChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     numbers: tuple[int, ...] | None = None
 
 
+class PinOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where an account is to be."""
+
+    gateway: str | None
+    """A gateway of the cluster; null takes the pin away."""
+
+
 class ReplayOrder(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which part of the journal to send again, with the same ids."""
 

@@ -44,6 +44,7 @@ COMMANDS: Final[Mapping[str, Row]] = {
     "replay": Row(_MEND, "replay", "Send a stretch of the journal to a sink again."),
     "reload": Row(_MEND, "reload", "Apply a changed configuration, and tell the result."),
     "account": Row(_MEND, "account", "Reconnect or recover an account."),
+    "cluster": Row(_MEND, "cluster", "Status of a cluster; drain, pin and move."),
     "sink": Row(_MEND, "sink", "Pause, resume or forget a sink."),
     "list": Row(_LEARN, "listing", "Venues, sinks and metrics of this build."),
     "explain": Row(_LEARN, "explain", "A venue, sink, option, metric, log line or exit code."),

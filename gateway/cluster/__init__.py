@@ -7,11 +7,11 @@ knows which event belongs to which ownership. What the engine is asked stands in
 """
 
 from gateway.cluster.board import BoardUnavailable
-from gateway.cluster.cluster import Cluster, open_cluster
-from gateway.cluster.placement import Wishes
+from gateway.cluster.cluster import Cluster, UnknownToCluster, open_cluster
 from gateway.cluster.settings import ClusterSettings
 from gateway.cluster.status import ClusterStatus
 
 __all__ = [
-    "BoardUnavailable", "Cluster", "ClusterSettings", "ClusterStatus", "Wishes", "open_cluster",
+    "BoardUnavailable", "Cluster", "ClusterSettings", "ClusterStatus", "UnknownToCluster",
+    "open_cluster",
 ]  # fmt: skip

@@ -27,10 +27,16 @@ from gateway.cluster.transfers import Transfers
 from gateway.contracts.adapter import ConfiguredAccount
 from gateway.contracts.sink import ConfiguredSink
 from gateway.delivery import Delivery
+from gateway.errors import GatewayError
 from gateway.journal import Journal
+from gateway.telemetry.metrics import Metrics
 
 WISH_ATTEMPTS: Final = 5
 """How often a wish is written when others write theirs at the same moment."""
+
+
+class UnknownToCluster(GatewayError):
+    """An operator named a gateway or an account that the cluster does not know."""
 
 
 class Cluster:
@@ -46,6 +52,7 @@ class Cluster:
         journal: Journal,
         delivery: Delivery,
         clock: Clock,
+        metrics: Metrics,
     ) -> None:
         self._settings = settings
         self._engine = engine
@@ -57,6 +64,8 @@ class Cluster:
         self._lookout = Lookout(engine.board, member)
         self._keeper: Keeper | None = None
         self._accounts: dict[str, ConfiguredAccount] = {}
+        self._metrics = metrics
+        metrics.before_scrape(self._show)
 
     def with_log(self, sinks: Mapping[str, ConfiguredSink]) -> dict[str, ConfiguredSink]:
         """The configured sinks, and the shared log."""
@@ -131,6 +140,16 @@ class Cluster:
             except BoardUnavailable as error:
                 happenings.UNREACHABLE.emit(error=str(error))
 
+    def _show(self) -> None:
+        """Set the gauges right before a scrape."""
+        status = self.status()
+        mine = sum(one.owner == self._lookout.member.name for one in status.accounts.values())
+        orphans = sum(not one.alive for one in status.accounts.values())
+        self._metrics.cell("gateway_cluster_reachable").set(status.reachable)
+        self._metrics.cell("gateway_cluster_members").set(len(status.members))
+        self._metrics.cell("gateway_cluster_accounts_owned").set(mine)
+        self._metrics.cell("gateway_cluster_accounts_orphaned").set(orphans)
+
     # --- for operators -----------------------------------------------------------------
 
     def status(self) -> ClusterStatus:
@@ -139,14 +158,38 @@ class Cluster:
         settings = self._settings
         return status_of(settings.name, settings.engine, self._lookout.view, reachable=reachable)
 
-    async def wish(self, change: Callable[[Wishes], Wishes]) -> Wishes:
-        """Change what operators want. Raises `BoardUnavailable`."""
+    async def drain(self, gateway: str, *, drained: bool = True) -> None:
+        """Have a gateway own nothing, or its share again. It need not be there.
+
+        Raises `UnknownToCluster` for a name that no gateway has, and `BoardUnavailable`.
+        """
+        self._require_gateway(gateway)
+        await self._wish(lambda wishes: wishes.with_drained(gateway, drained=drained))
+
+    async def pin(self, account: str, gateway: str | None) -> None:
+        """Have an account owned by that gateway while it is there; None: by any.
+
+        Raises `UnknownToCluster` and `BoardUnavailable`.
+        """
+        if account not in self._accounts:
+            raise UnknownToCluster(f"there is no account {account} in the configuration")
+        if gateway is not None:
+            self._require_gateway(gateway)
+        await self._wish(lambda wishes: wishes.with_pin(account, gateway))
+
+    def _require_gateway(self, name: str) -> None:
+        view = self._lookout.view
+        if name not in (*view.members, *view.wishes.drained):
+            there = ", ".join(sorted(view.members)) or "none"
+            raise UnknownToCluster(f"there is no gateway {name} (there are: {there})")
+
+    async def _wish(self, change: Callable[[Wishes], Wishes]) -> None:
         for _ in range(WISH_ATTEMPTS):
             note = await self._engine.board.read(WISHES)
             wishes = change(Wishes() if note is None else decode(note.value, Wishes))
             revision = 0 if note is None else note.revision
             if await self._engine.board.write(WISHES, encode(wishes), revision) is not None:
-                return wishes
+                return
         raise BoardUnavailable("others change the cluster's wishes at this moment; try again")
 
 
@@ -158,11 +201,21 @@ async def open_cluster(
     journal: Journal,
     delivery: Delivery,
     clock: Clock,
+    metrics: Metrics,
 ) -> AsyncIterator[Cluster]:
     """Open the engine; nothing is taken before `keeping`."""
     epochs = OwnedEpochs()
     async with open_nats(settings, epochs) as engine:
-        yield Cluster(me, settings, engine, epochs, journal=journal, delivery=delivery, clock=clock)
+        yield Cluster(
+            me,
+            settings,
+            engine,
+            epochs,
+            journal=journal,
+            delivery=delivery,
+            clock=clock,
+            metrics=metrics,
+        )
 
 
 async def _cancel_on(event: trio.Event, scope: trio.CancelScope) -> None:

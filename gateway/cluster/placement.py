@@ -28,6 +28,19 @@ class Wishes(msgspec.Struct, frozen=True, kw_only=True):
     drained: tuple[str, ...] = ()
     """Gateways that are to own nothing, by name, sorted."""
 
+    def with_pin(self, account: str, gateway: str | None) -> "Wishes":
+        """The same with this pin, or with None without one."""
+        pins = {name: pin for name, pin in self.pins.items() if name != account}
+        if gateway is not None:
+            pins[account] = gateway
+        return msgspec.structs.replace(self, pins=pins)
+
+    def with_drained(self, gateway: str, *, drained: bool) -> "Wishes":
+        """The same with this gateway drained, or not."""
+        others = {name for name in self.drained if name != gateway}
+        kept = others | {gateway} if drained else others
+        return msgspec.structs.replace(self, drained=tuple(sorted(kept)))
+
 
 def place(
     accounts: Iterable[str], gateways: Mapping[str, float], wishes: Wishes

@@ -95,6 +95,11 @@ CATALOGUE: Final[tuple[MetricSpec, ...]] = (
     MetricSpec("gateway_sink_oldest_pending_timestamp_seconds", _G, "When the oldest pending event was received.", _SINK),
     MetricSpec("gateway_sink_attempts", _C, "Delivery attempts.", ("sink", "result")),
     MetricSpec("gateway_sink_delivery_duration_seconds", _H, "From recorded to accepted, per batch.", _SINK),
+    # cluster
+    MetricSpec("gateway_cluster_reachable", _G, "1 while the cluster's engine answers."),
+    MetricSpec("gateway_cluster_members", _G, "Gateways of the cluster that live."),
+    MetricSpec("gateway_cluster_accounts_owned", _G, "Accounts of the cluster that this gateway owns."),
+    MetricSpec("gateway_cluster_accounts_orphaned", _G, "Accounts whose owner is gone and that nobody took over yet."),
     # process
     MetricSpec("gateway_build_info", _G, "Always 1.", ("version", "python")),
     MetricSpec("gateway_ready", _G, "1 while the gateway is journalling."),

@@ -177,6 +177,8 @@ class MemoryHouse:
     def __init__(self) -> None:
         self.journal = MemoryLog()
         self.metrics = Metrics()
+        self.gateways = {"desk-1": None}
+        """Of its cluster."""
         self.accounts = {"lbank-main": account_status(), "fmex-hedge": account_status()}
         self.sinks = {"desk": sink_status(), "events": sink_status()}
         self.letters: list[DeadLetter] = []
@@ -241,6 +243,18 @@ class MemoryHouse:
     async def recover(self, account: str) -> None:
         """Note it."""
         await self._note("recover", account, self.accounts)
+
+    async def drain(self, gateway: str) -> None:
+        """Note it."""
+        await self._note("drain", gateway, self.gateways)
+
+    async def undrain(self, gateway: str) -> None:
+        """Note it."""
+        await self._note("undrain", gateway, self.gateways)
+
+    async def pin(self, account: str, gateway: str | None) -> None:
+        """Note it."""
+        await self._note(f"pin {gateway}", account, self.accounts)
 
     async def pause(self, sink: str) -> None:
         """Note it."""

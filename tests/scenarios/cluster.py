@@ -93,8 +93,10 @@ accounts:
     async def wait_spread(self, gateways: int, seconds: float = 90) -> None:
         """Until so many gateways own accounts, and all are live."""
         await wait_until(
-            lambda: len({o["owner"] for o in self.status()["accounts"].values()}) == gateways
-            and self.all_live(),
+            lambda: (
+                len({o["owner"] for o in self.status()["accounts"].values()}) == gateways
+                and self.all_live()
+            ),
             seconds,
             f"spread over {gateways}: {self.tail()}",
         )
@@ -114,8 +116,8 @@ accounts:
         await self.wait_live(seconds)
         missing = ["the first look"]
         with trio.move_on_after(seconds):
-            while missing := (await self.judge()).missing[:8]:
-                await trio.sleep(0.2)  # another process sets no event of ours
+            while missing := (await self.judge()).missing[:8]:  # noqa: ASYNC110 # another process
+                await trio.sleep(0.2)
         assert not missing, f"not within {seconds:g} s: {missing}\n{self.tail()}"
 
     async def log(self) -> list[Message]:

@@ -1,4 +1,4 @@
-"""Orders of an operator: reload, reconnect, recover, pause, resume, forget, replay.
+"""Orders of an operator: reload, reconnect, recover, pause, resume, forget, replay, drain, pin.
 
 Each leaves one line in the log that says who gave it.
 """
@@ -9,7 +9,7 @@ from typing import Final
 
 from gateway.admin.house import House
 from gateway.admin.messages import Problem, Reply, json_reply
-from gateway.admin.model import Done, ReloadResult, ReplayOrder
+from gateway.admin.model import Done, PinOrder, ReloadResult, ReplayOrder
 from gateway.admin.routes import Call, Route
 from gateway.errors import GatewayError
 from gateway.telemetry.happenings import Happening, Level
@@ -43,6 +43,8 @@ class OrderAnswers:
             ("sinks", "pause", house.pause, "Stop delivering; its place stays", "paused"),
             ("sinks", "resume", house.resume, "Deliver again", "delivering again"),
             ("sinks", "forget", house.forget, "Drop its place and dead letters", "forgotten"),
+            ("gateways", "drain", house.drain, "Have others own its accounts", "drained"),
+            ("gateways", "undrain", house.undrain, "Give it its share again", "takes accounts"),
         )
         return [
             Route(
@@ -62,6 +64,15 @@ class OrderAnswers:
                 gives=Done,
                 takes=ReplayOrder,
                 problems=(HTTPStatus.BAD_REQUEST, *_NOT_POSSIBLE),
+            ),
+            Route(
+                method="POST",
+                path="/api/v1/accounts/{name}/pin",
+                summary="Have one gateway of the cluster own the account, or any again",
+                answer=self._pin,
+                gives=Done,
+                takes=PinOrder,
+                problems=_NOT_POSSIBLE,
             ),
         ]
 
@@ -95,6 +106,13 @@ class OrderAnswers:
                 todo="The old configuration stays in force: mend the file and reload again.",
             )
         return json_reply(result)
+
+    async def _pin(self, call: Call) -> Reply:
+        name, gateway = call.names["name"], call.body(PinOrder).gateway
+        await self._house.pin(name, gateway)
+        audit(call, "pin", name, result=gateway or "any")
+        where = "goes where there is room" if gateway is None else f"belongs on {gateway}"
+        return json_reply(Done(message=f"account {name}: {where}"))
 
     async def _replay(self, call: Call) -> Reply:
         name, order = call.names["name"], call.body(ReplayOrder)

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,12 +15,15 @@ ACCOUNTS = st.integers(0, 300).map(lambda many: [f"account-{n}" for n in range(m
 NOTHING = Wishes()
 
 
-def owners(accounts, gateways, wishes=NOTHING):
+def owners(
+    accounts: list[str], gateways: dict[str, float], wishes: Wishes = NOTHING
+) -> dict[str, str]:
+    """Just the first of each ranking."""
     return {name: ranked[0] for name, ranked in place(accounts, gateways, wishes).items()}
 
 
 @given(ACCOUNTS, GATEWAYS)
-def test_each_account_ranks_every_gateway_once(accounts, gateways):
+def test_each_account_ranks_every_gateway_once(accounts: list[str], gateways: dict[str, float]):
     """Every account has an owner, and all others in the order in which they would follow."""
     placed = place(accounts, gateways, NOTHING)
 
@@ -28,7 +32,7 @@ def test_each_account_ranks_every_gateway_once(accounts, gateways):
 
 
 @given(ACCOUNTS, GATEWAYS)
-def test_nobody_is_loaded_beyond_its_share(accounts, gateways):
+def test_nobody_is_loaded_beyond_its_share(accounts: list[str], gateways: dict[str, float]):
     """No gateway owns more than its weighted share and the slack."""
     whole = sum(gateways.values())
 
@@ -37,7 +41,9 @@ def test_nobody_is_loaded_beyond_its_share(accounts, gateways):
 
 
 @given(ACCOUNTS, GATEWAYS, st.randoms())
-def test_the_answer_depends_on_no_order(accounts, gateways, random):
+def test_the_answer_depends_on_no_order(
+    accounts: list[str], gateways: dict[str, float], random: Random
+):
     """Gateways that know the same, in whatever order, agree."""
     shuffled = random.sample(accounts, len(accounts))
     turned = dict(reversed(gateways.items()))
@@ -46,7 +52,9 @@ def test_the_answer_depends_on_no_order(accounts, gateways, random):
 
 
 @given(ACCOUNTS, GATEWAYS, st.data())
-def test_pins_and_drains_are_obeyed(accounts, gateways, data):
+def test_pins_and_drains_are_obeyed(
+    accounts: list[str], gateways: dict[str, float], data: st.DataObject
+):
     """A pinned account is where it is pinned; a drained gateway owns nothing."""
     drained = data.draw(st.sampled_from([(), (min(gateways),)]))
     left = sorted(set(gateways) - set(drained))
@@ -66,7 +74,9 @@ def test_a_pin_to_an_absent_gateway_waits():
     """While the gateway of a pin is away, its account goes where it would go without."""
     wishes = Wishes(pins={"a": "away"})
 
-    assert owners(["a"], {"one": 1.0, "two": 1.0}) == owners(["a"], {"one": 1.0, "two": 1.0}, wishes)
+    assert owners(["a"], {"one": 1.0, "two": 1.0}) == owners(
+        ["a"], {"one": 1.0, "two": 1.0}, wishes
+    )
 
 
 def test_with_nobody_there_nothing_is_placed():
@@ -76,7 +86,7 @@ def test_with_nobody_there_nothing_is_placed():
 
 
 @given(st.integers(2, 9))
-def test_a_gateway_that_joins_moves_little(gateways):
+def test_a_gateway_that_joins_moves_little(gateways: int):
     """What moves is the share of the newcomer and few accounts more."""
     accounts = [f"account-{number}" for number in range(1000)]
     before = {f"gateway-{number}": 1.0 for number in range(gateways)}
