@@ -43,10 +43,16 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
     """Void when no member has that name."""
     successor: str | None = None
     """A gateway that stands by, live, to be handed the account."""
+    taken_from: str | None = None
+    """The owner that died; None where it was handed over, or is the first."""
 
     def handed_to(self, gateway: str) -> "Ownership":
-        """The next epoch."""
+        """The next epoch, given by the owner."""
         return Ownership(epoch=self.epoch + 1, owner=gateway)
+
+    def taken_by(self, gateway: str) -> "Ownership":
+        """The next epoch, after the owner's death."""
+        return Ownership(epoch=self.epoch + 1, owner=gateway, taken_from=self.owner or None)
 
 
 class BookCopy(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ off in the middle is found again by the next look, and taken from there.
 
 from typing import Final
 
+import msgspec
 import trio
 
 from gateway.accounts import Roster
@@ -57,14 +58,10 @@ class Transfers:
             case Act.STAND_BY:
                 await self._roster.add(configured, standing_by=True)
             case Act.ASK:
-                asking = Ownership(
-                    epoch=owned.ownership.epoch,
-                    owner=owned.ownership.owner,
-                    successor=self._me,
-                )
+                asking = msgspec.structs.replace(owned.ownership, successor=self._me)
                 await self._write(name, asking, owned)
             case Act.ADMIT:
-                await self._admit(configured, owned.ownership, previous=None)
+                await self._admit(configured, owned.ownership)
             case Act.HAND_OVER:
                 await self._hand_over(name, owned)
             case Act.GIVE_UP:
@@ -82,31 +79,24 @@ class Transfers:
 
     async def _take(self, configured: ConfiguredAccount, owned: Owned) -> None:
         """Make an account ours whose owner is dead, or that never had one."""
-        previous = owned.ownership.owner or None
-        taken = owned.ownership.handed_to(self._me)
+        taken = owned.ownership.taken_by(self._me)
         if await self._write(configured.name, taken, owned):
-            await self._admit(configured, taken, previous=previous)
+            await self._admit(configured, taken)
 
-    async def _admit(
-        self, configured: ConfiguredAccount, ownership: Ownership, *, previous: str | None
-    ) -> None:
+    async def _admit(self, configured: ConfiguredAccount, ownership: Ownership) -> None:
         """Take over the book, then run the account on it."""
-        name = configured.name
-        account = self._roster.account(name)
-        standby = None if account is None else account.standby
-        heirloom = await self._copies.inherit(name, ownership.epoch, previous)
+        name, dead = configured.name, ownership.taken_from
+        heirloom = await self._copies.inherit(name, ownership.epoch, dead)
         await self._replace_book(name, ownership.epoch, heirloom)
         if heirloom is not None:
             await self._copies.keep(name, ownership.epoch, heirloom)
+        account = self._roster.account(name)
         if account is None:
             await self._roster.add(configured)
-        elif standby is not None:
-            handed = previous is None
-            seamless = handed or (
-                heirloom is not None and standby.heard_all_since(heirloom.life_ns)
-            )
-            await account.admit(seamless=seamless)
-        happenings.TAKEN.emit(account=name, epoch=ownership.epoch, previous=previous)
+        elif account.standby is not None:
+            heard_all = heirloom is None or account.standby.heard_all_since(heirloom.life_ns)
+            await account.admit(seamless=dead is None or heard_all)
+        happenings.TAKEN.emit(account=name, epoch=ownership.epoch, taken_from=dead)
 
     async def _replace_book(self, name: str, epoch: int, heirloom: Heirloom | None) -> None:
         old = await self._journal.load_book(name)

@@ -2,7 +2,7 @@
 
 from hashlib import blake2b
 
-from gateway.events.model import Event, Fill, Origin
+from gateway.events.model import Event, Fill, Origin, Stream, StreamReason, StreamStatus
 from gateway.events.numbers import PlainDecimal
 from gateway.events.times import Timestamp
 
@@ -25,4 +25,16 @@ def fill_event(number: int, *, account: str = "lbank-main", raw: str | None = "{
             quantity=PlainDecimal("0.003"),
         ),
         raw=raw,
+    )
+
+
+def stream_event(number: int, *, account: str = "lbank-main") -> Event:
+    """The sign of life that is `number`."""
+    return Event(
+        id=blake2b(f"{account}-stream-{number}".encode(), digest_size=16).hexdigest(),
+        account=account,
+        venue="lbank",
+        origin=Origin.GATEWAY,
+        received_time=Timestamp("2026-01-02T03:04:05.700123Z"),
+        body=Stream(status=StreamStatus.ALIVE, reason=StreamReason.HEARTBEAT),
     )

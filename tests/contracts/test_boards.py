@@ -1,0 +1,177 @@
+"""The same tests for every engine of a cluster, and for the double that stands in for one."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from gateway.cluster.board import BoardUnavailable, Engine
+from gateway.cluster.nats import open_nats
+from gateway.cluster.notes import LEASE_SECONDS
+from gateway.cluster.settings import ClusterSettings
+from gateway.contracts.sink import Item, Record
+from gateway.contracts.values import Secret
+from gateway.events.codec import encode
+from gateway.events.model import Event
+from gateway.events.times import to_nanoseconds
+from tests.doubles.board import Shared
+from tests.doubles.events import fill_event, stream_event
+from tests.doubles.servers.nats import USER, open_nats_server
+
+PASSWORD = "board-password"
+ACCOUNT = "lbank-main"
+
+
+class Turns:
+    """Which epoch each seq belongs to, as a test says."""
+
+    def __init__(self, epoch: int | None) -> None:
+        self.epoch = epoch
+
+    def epoch_of(self, _account: str, _seq: int) -> int | None:
+        return self.epoch
+
+
+class TwoGateways(msgspec.Struct):
+    """Two gateways on one engine."""
+
+    one: Engine
+    two: Engine
+    first: Turns
+    second: Turns
+
+
+@pytest.fixture(params=["memory", "nats"])
+async def gateways(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TwoGateways]:
+    """Two gateways, the first in epoch 1 and the second in epoch 2."""
+    first, second = Turns(1), Turns(2)
+    if request.param == "memory":
+        shared = Shared()
+        yield TwoGateways(shared.engine(first), shared.engine(second), first, second)
+        return
+    async with open_nats_server(tmp_path, PASSWORD) as server:
+        settings = ClusterSettings(
+            engine="nats",
+            url=f"nats://{server.address}",
+            username=USER,
+            password=Secret.of(PASSWORD),
+        )
+        async with open_nats(settings, first) as one, open_nats(settings, second) as two:
+            yield TwoGateways(one, two, first, second)
+
+
+def item(seq: int, event: Event) -> Item:
+    """An event of a journal, on its way to the log."""
+    encoded = encode(event)
+    record = Record(
+        seq, event.id, event.kind, event.account, event.symbol, event.venue_symbol,
+        to_nanoseconds(event.received_time), encoded.tail, encoded.raw,
+    )  # fmt: skip
+    return Item(record, record.native(include_raw=False))
+
+
+async def logged(engine: Engine, after: int = 0) -> list[tuple[int, int]]:
+    """Epoch and seq of what stands in the log in order."""
+    return [(one.epoch, one.seq) for one in await engine.log.read(ACCOUNT, after)]
+
+
+async def test_a_note_is_written_by_one(gateways: TwoGateways):
+    """Of two writes against the same revision one gets through."""
+    one, two = gateways.one.board, gateways.two.board
+    revision = await one.write("owners.a", b"one", 0)
+
+    assert revision
+    assert await two.write("owners.a", b"two", 0) is None
+    assert b"one" == (await two.read("owners.a")).value
+    assert await two.write("owners.a", b"two", revision) > revision
+    assert await one.write("owners.a", b"one", revision) is None
+
+
+async def test_news_are_what_was_written_since(gateways: TwoGateways):
+    """Notes under a prefix come in the order of their writes, each as last written."""
+    board = gateways.one.board
+    first = await board.write("owners.a", b"1", 0)
+    await board.write("books.a", b"-", 0)
+    second = await board.write("owners.b", b"2", 0)
+    third = await board.write("owners.a", b"3", first)
+
+    news = await gateways.two.board.news("owners", 0)
+    assert [("owners.b", b"2", second), ("owners.a", b"3", third)] == [
+        (one.key, one.value, one.revision) for one in news
+    ]
+    assert [third] == [one.revision for one in await gateways.two.board.news("owners", second)]
+    assert [] == list(await gateways.two.board.news("owners", third))
+
+
+async def test_nothing_stands_where_nothing_was_written(gateways: TwoGateways):
+    """A note that nobody wrote is None, and an empty board has no news."""
+    assert await gateways.one.board.read("owners.nobody") is None
+    assert [] == list(await gateways.one.board.news("owners", 0))
+    assert {} == await gateways.one.board.kept()
+
+
+async def test_a_kept_note_goes_away_by_itself(gateways: TwoGateways):
+    """A kept note stands for its lease, and no longer unless it is said again."""
+    board = gateways.one.board
+    await board.keep("one", b"1")
+    await board.keep("two", b"2")
+    assert {"one": b"1", "two": b"2"} == await gateways.two.board.kept()
+    await board.let_go("two")
+    assert {"one": b"1"} == await gateways.two.board.kept()
+
+    with trio.fail_after(LEASE_SECONDS + 10):
+        while await gateways.two.board.kept():  # noqa: ASYNC110 # another process
+            await trio.sleep(0.1)
+
+
+async def test_the_log_holds_each_event_once_in_order(gateways: TwoGateways):
+    """What is delivered again, by whichever gateway, stands in the log once."""
+    told = [item(seq, fill_event(seq)) for seq in range(1, 6)]
+    await gateways.one.log.deliver(told[:3])
+    await gateways.one.log.deliver(told)
+    assert await gateways.two.log.fence(ACCOUNT, 2)
+    await gateways.two.log.deliver(told)
+
+    assert [(1, seq) for seq in range(1, 6)] == await logged(gateways.two)
+    assert [(1, 5)] == await logged(gateways.two, await _position_of(gateways.two, 4))
+
+
+async def test_what_was_made_outside_of_any_ownership_is_not_told(gateways: TwoGateways):
+    """An event that belongs to no epoch of ours is passed over."""
+    gateways.first.epoch = None
+    await gateways.one.log.deliver([item(1, fill_event(1))])
+
+    assert [] == await logged(gateways.one)
+
+
+async def test_a_fence_shuts_a_former_owner_out(gateways: TwoGateways):
+    """Behind a fence an earlier epoch writes nothing in order any more, whatever it believes."""
+    await gateways.one.log.deliver([item(1, fill_event(1))])
+
+    assert await gateways.two.log.fence(ACCOUNT, 2)
+    await gateways.one.log.deliver([item(2, fill_event(2)), item(3, stream_event(3))])
+    await gateways.two.log.deliver([item(1, fill_event(4))])
+    await gateways.one.log.deliver([item(4, fill_event(5))])
+
+    assert [(1, 1), (2, 1)] == await logged(gateways.two)
+    assert not await gateways.one.log.fence(ACCOUNT, 1)
+
+
+async def test_an_engine_that_is_away_says_so(tmp_path: Path):
+    """Where nobody answers, every question raises `BoardUnavailable`."""
+    settings = ClusterSettings(engine="nats", url="nats://127.0.0.1:1")
+    async with open_nats(settings, Turns(1)) as engine:
+        with pytest.raises(BoardUnavailable):
+            await engine.board.kept()
+        with pytest.raises(BoardUnavailable):
+            await engine.log.deliver([item(1, fill_event(1))])
+
+
+async def _position_of(engine: Engine, many: int) -> int:
+    """The position behind which fewer than so many of five events stand."""
+    position = 0
+    while len(await logged(engine, position)) > 5 - many:
+        position += 1
+    return position

@@ -1,0 +1,238 @@
+"""Two gateways and one account: deaths, moves and splits, in virtual time."""
+
+import trio
+from trio.testing import MockClock
+
+from tests.doubles.reports import order
+from tests.gateway.cluster.conftest import ACCOUNT, Desk, Region
+
+SOON = 15
+"""Seconds in which anything planned or unplanned is over."""
+
+
+async def both(region: Region, nursery: trio.Nursery) -> tuple[Desk, Desk]:
+    """Two gateways that know each other; the first returned owns the account."""
+    desks = [region.desk("one"), region.desk("two")]
+    for desk in desks:
+        desk.start(nursery)
+    await trio.sleep(SOON)
+    owner, other = sorted(desks, key=lambda desk: not desk.owns)
+    assert owner.owns
+    return owner, other
+
+
+async def push(desk: Desk, **told: str) -> None:
+    """Let what the gateway listens to tell of an order."""
+    await desk.venue.live[-1].push(order(**told, time=int(trio.current_time() * 1000)))
+
+
+async def test_one_gateway_owns_the_account(region: Region, autojump_clock: MockClock):
+    """Of two gateways one is live for the account, and the log tells of it."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+
+        assert owner.listens
+        assert not other.listens
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_death_opens_a_gap_and_nothing_is_derived_twice(
+    region: Region, autojump_clock: MockClock
+):
+    """The new owner derives from where the log ended, and declares the gap."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await trio.sleep(1)
+
+        await owner.kill()
+        await trio.sleep(SOON)
+        await push(other, status="partially_filled", filled="5")
+        await trio.sleep(1)
+
+        assert other.owns
+        assert ["2", "3"] == region.fills()
+        assert ["gap_opened gateway_down", "live subscribed", "gap_closed recovered"] == (
+            region.streams()[-3:]
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_a_dead_owner_had_not_told_is_derived_by_its_successor(
+    region: Region, autojump_clock: MockClock
+):
+    """A fill that stayed in the dead owner's journal is part of what the next one derives."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        owner.split()
+        await push(owner, status="partially_filled", filled="2")
+        await owner.kill()
+        await trio.sleep(SOON)
+        await push(other, status="partially_filled", filled="5")
+        await trio.sleep(1)
+
+        assert ["5"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_pin_moves_the_account_without_a_gap(region: Region, autojump_clock: MockClock):
+    """The new owner is live before the old one lets go, and what both heard is told once."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await other.cluster.pin(ACCOUNT, other.name)
+        await other.wait_listening()
+        assert owner.listens
+        await push(owner, status="partially_filled", filled="4")
+        await push(other, status="partially_filled", filled="4")
+        await trio.sleep(SOON)
+        await push(other, status="partially_filled", filled="5")
+        await trio.sleep(1)
+
+        assert other.owns
+        assert not owner.listens
+        assert {"live subscribed"} == set(region.streams())
+        assert ["2", "2", "1"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_only_the_successor_heard_is_told(region: Region, autojump_clock: MockClock):
+    """A push that missed the old owner goes through the book once that was handed over."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await other.cluster.pin(ACCOUNT, other.name)
+        await other.wait_listening()
+        await push(other, status="partially_filled", filled="4")
+        await trio.sleep(SOON)
+
+        assert other.owns
+        assert ["2", "2"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_drained_gateway_gives_everything_away(region: Region, autojump_clock: MockClock):
+    """Drained, a gateway owns nothing; undrained it has its share again."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+
+        await other.cluster.drain(owner.name)
+        await trio.sleep(SOON)
+        assert other.owns
+
+        await other.cluster.drain(owner.name, drained=False)
+        await trio.sleep(SOON)
+        assert owner.owns
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_gateway_that_stops_hands_over_first(region: Region, autojump_clock: MockClock):
+    """An orderly stop waits until the account is live elsewhere."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+
+        await owner.stop()
+
+        assert other.owns
+        assert other.listens
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_the_last_gateway_stops_at_once(region: Region, autojump_clock: MockClock):
+    """With nobody to hand over to, a stop says so in the log and waits for nobody."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await other.kill()
+        await trio.sleep(SOON)
+        asked_at = trio.current_time()
+
+        await owner.stop()
+
+        assert trio.current_time() - asked_at < 5
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_gateway_that_was_cut_off_is_fenced(region: Region, autojump_clock: MockClock):
+    """Back in reach, a former owner lets go; its facts come late and its derivations never."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await trio.sleep(1)
+        owner.split()
+        await trio.sleep(SOON)
+        await push(owner, status="partially_filled", filled="3")
+        await push(other, status="partially_filled", filled="4")
+        assert other.owns
+        assert owner.listens, "cut off, it goes on journalling"
+
+        owner.heal()
+        await other.cluster.pin(ACCOUNT, other.name)
+        await trio.sleep(40)
+
+        assert not owner.listens
+        assert ["2", "2"] == region.fills()
+        assert ["3"] == [event.body.filled_quantity for event in region.told(late=True)]
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_owner_that_restarts_goes_on_from_its_own_journal(
+    region: Region, autojump_clock: MockClock
+):
+    """Back within its lease, a gateway keeps its accounts, and tells what it had not told."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        owner.split()
+        await push(owner, status="partially_filled", filled="3")
+        await owner.kill()
+        again = region.desk(owner.name)
+        again.journal = owner.journal
+        again.start(nursery)
+        await trio.sleep(SOON)
+
+        assert again.owns
+        assert not other.listens
+        assert ["2", "1"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
+async def test_without_the_engine_everything_goes_on(region: Region, autojump_clock: MockClock):
+    """While the engine is away the owner journals, and tells all of it when it is back."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        region.shared.down = True
+        await trio.sleep(60)
+        await push(owner, status="partially_filled", filled="2")
+        assert not owner.cluster.status().reachable
+        assert [] == region.fills()
+
+        region.shared.down = False
+        await trio.sleep(60)
+
+        assert owner.listens
+        assert not other.listens
+        assert ["2"] == region.fills()
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_second_replica_follows_without_a_gap(region: Region, autojump_clock: MockClock):
+    """With two replicas the second listens all the time, and its owner's death opens no gap."""
+    region.settings = type(region.settings)(engine="nats", url="nats://unused:1", replicas=2)
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        assert other.listens
+        await push(owner, status="partially_filled", filled="2")
+        await push(other, status="partially_filled", filled="2")
+        await trio.sleep(5)
+        await owner.kill()
+        await push(other, status="partially_filled", filled="3")
+        await trio.sleep(SOON)
+
+        assert other.owns
+        assert ["2", "1"] == region.fills()
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()

@@ -1,0 +1,67 @@
+"""What a gateway decides: one row per case."""
+
+import pytest
+
+from gateway.cluster.notes import Member, Ownership
+from gateway.cluster.placement import Wishes
+from gateway.cluster.view import Act, Owned, Presence, View, decide
+
+ABSENT, STANDING_BY, READY, RUNNING = Presence
+
+
+def members(*names: str, leaving: str | None = None) -> dict[str, Member]:
+    """Gateways that live."""
+    return {
+        name: Member(name=name, session=name, version="0", leaving=name == leaving)
+        for name in names
+    }
+
+
+def view(owner: str | None, *, to: str | None = None, there: str = "me other", **more) -> View:  # noqa: ANN003
+    """The account `a`, pinned to `me` unless said otherwise."""
+    owners = {} if owner is None else {"a": Owned(Ownership(epoch=1, owner=owner, successor=to), 7)}
+    wishes = Wishes(pins={"a": more.get("pin", "me")})
+    return View(
+        members=members(*there.split(), leaving=more.get("leaving")), owners=owners, wishes=wishes
+    )
+
+
+ROWS = [
+    ("nobody has it, and it is mine to have", view(None), ABSENT, Act.TAKE),
+    ("nobody has it, but another should", view(None, pin="other"), ABSENT, None),
+    ("its owner is dead", view("dead"), ABSENT, Act.TAKE),
+    ("its owner is dead, and I listened", view("dead"), READY, Act.TAKE),
+    ("its owner is dead, but another should", view("dead", pin="other"), ABSENT, None),
+    ("it is another's, and should be mine", view("other"), ABSENT, Act.STAND_BY),
+    ("I connect to it", view("other"), STANDING_BY, None),
+    ("I am live for it", view("other"), READY, Act.ASK),
+    ("I have asked for it", view("other", to="me"), READY, None),
+    ("it was handed to me", view("me"), READY, Act.ADMIT),
+    ("it was handed to me while I lost the connection", view("me"), STANDING_BY, Act.ADMIT),
+    ("it is mine, and I have just started", view("me"), ABSENT, Act.RUN),
+    ("it is mine, as it should", view("me"), RUNNING, None),
+    ("it should be another's, who is not live", view("me", pin="other"), RUNNING, None),
+    ("another stands by for it", view("me", to="other", pin="other"), RUNNING, Act.HAND_OVER),
+    ("another stood by, but should not any more", view("me", to="other"), RUNNING, None),
+    ("who stood by is gone", view("me", to="gone", pin="other"), RUNNING, None),
+    ("another took it from me", view("other", pin="other"), RUNNING, Act.GIVE_UP),
+    ("another took it, though it should be mine", view("other"), RUNNING, Act.GIVE_UP),
+    ("I stand by for what should be another's", view("other", pin="other"), READY, Act.GIVE_UP),
+    ("the board forgot that I have it", view(None), RUNNING, Act.TAKE),
+    ("I am leaving", view("other", leaving="me"), ABSENT, None),
+    ("I am alone and leaving", view("me", there="me", leaving="me"), RUNNING, None),
+]
+
+
+@pytest.mark.parametrize(("case", "seen", "presence", "act"), ROWS, ids=[row[0] for row in ROWS])
+def test_what_follows(case: str, seen: View, presence: Presence, act: Act | None):
+    """From what stands on the board and what runs here follows one step, or none."""
+    assert ([] if act is None else [("a", act)]) == list(decide("me", seen, {"a": presence})), case
+
+
+def test_a_second_replica_listens():
+    """With two replicas the next in the ranking stands by for good, and asks for nothing."""
+    seen = view("other", pin="other")
+
+    assert [("a", Act.STAND_BY)] == list(decide("me", seen, {"a": ABSENT}, replicas=2))
+    assert [] == list(decide("me", seen, {"a": READY}, replicas=2))
