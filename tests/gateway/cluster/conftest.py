@@ -77,8 +77,8 @@ class Desk:
 
     async def wait_listening(self) -> None:
         """Until it has a live connection."""
-        await self.venue.wait_live(1)
-        await trio.sleep(0.01)
+        if not self.listens:
+            await self.venue.wait_live(len(self.venue.sessions) + 1)
 
     async def _run(self) -> None:
         with self._scope:
