@@ -73,10 +73,7 @@ class Copies:
         seq = self._journal.last_seq
         rows = await self._journal.load_book(account)
         await self._journal.append_nowait([]).wait()
-        with trio.move_on_after(TOLD_SECONDS) as patience:
-            await self._told(self._journal.last_seq)
-        if patience.cancelled_caught:
-            raise NotTold(f"the shared log lacks events of {account}")
+        await self._wait_told(f"events of {account}")
         rows = _as_owner(without_history(rows, self._clock.now_ns()), life_ns)
         await self._write(
             account, BookCopy(epoch=epoch, seq=seq, position=position, rows=_nested(rows))
@@ -115,7 +112,12 @@ class Copies:
         await self._write(account, copy)
 
     async def note_lives(self, gateway: str, lives: Mapping[str, int]) -> None:
-        """Note proofs of life, for whoever has to take over."""
+        """Note proofs of life, for whoever has to take over.
+
+        Only once the log has all that was heard up to them: a successor asks the venue for
+        nothing older. Raises `NotTold` or `BoardUnavailable`.
+        """
+        await self._wait_told(f"events of {gateway}")
         key = lives_key(gateway)
         value = encode(Lives(dict(lives)))
         revision = await self._board.write(key, value, self._revisions.get(key, 0))
@@ -124,6 +126,12 @@ class Copies:
             note = await self._board.read(key)
             revision = 0 if note is None else note.revision
         self._revisions[key] = revision
+
+    async def _wait_told(self, what: str) -> None:
+        with trio.move_on_after(TOLD_SECONDS) as patience:
+            await self._told(self._journal.last_seq)
+        if patience.cancelled_caught:
+            raise NotTold(f"the shared log lacks {what}")
 
     async def _life(self, gateway: str | None, account: str) -> int:
         note = None if gateway is None else await self._board.read(lives_key(gateway))

@@ -150,6 +150,8 @@ class Keeper:
                     await self._copies.note_lives(self._me, lives)
             except BoardUnavailable as error:
                 self._note_reachable(str(error))
+            except NotTold:
+                continue  # the worker of the log says what is wrong with it
 
     async def _copy_books(self) -> None:
         copied: dict[str, int] = {}

@@ -31,6 +31,8 @@ class Shared:
 
     def __init__(self) -> None:
         self.down = False
+        self.log_down = False
+        """Notes are taken, events are not."""
         self.cut: set[Epochs] = set()
         """Gateways that cannot reach it."""
         self.messages: dict[str, list[Message]] = defaultdict(list)
@@ -105,6 +107,8 @@ class MemoryLog:
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         await self._shared.reach(self._epochs)
+        if self._shared.log_down:
+            raise BoardUnavailable("the test stopped the log")
         for item in items:
             self._tell(item)
         return [ACCEPTED] * len(items)

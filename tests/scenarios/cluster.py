@@ -13,7 +13,7 @@ import trio
 from gateway import registry
 from gateway.simulator import Scenario, Simulator, load_dialect, open_simulator
 from gateway.sinks.nats.loop import LoopThread
-from tests.doubles.servers.nats import USER, NatsServer, open_nats_server
+from tests.doubles.servers.nats import USER, NatsServer, open_nats_cluster, open_nats_server
 from tests.scenarios.oracle import Delivered, Verdict, judge
 from tests.scenarios.rig import Daemon, _rate, wait_until
 
@@ -31,9 +31,9 @@ class Message(msgspec.Struct):
 class Cluster:
     """Daemons by name, venues, and the NATS server that they share."""
 
-    def __init__(self, directory: Path, server: NatsServer) -> None:
+    def __init__(self, directory: Path, servers: list[NatsServer]) -> None:
         self.directory = directory
-        self.server = server
+        self.servers = servers
         self.daemons: dict[str, Daemon] = {}
         self.venues: dict[str, Simulator] = {}
         self.accounts: dict[str, tuple[Simulator, int]] = {}
@@ -48,8 +48,13 @@ class Cluster:
 name: {name}
 state_dir: {daemon.state_dir}
 http: null
-cluster: {{engine: nats, url: "nats://{self.server.address}", username: {USER},
-  password: {PASSWORD}, replicas: {self.replicas}}}
+cluster:
+  engine: nats
+  url: nats://{",".join(one.address for one in self.servers)}
+  username: {USER}
+  password: {PASSWORD}
+  replicas: {self.replicas}
+  copies: {len(self.servers)}
 accounts:
 """
         for account, (venue, index) in self.accounts.items():
@@ -124,9 +129,8 @@ accounts:
         """The shared log, in its order."""
 
         async def read() -> list[Message]:
-            client = await nats.connect(
-                f"nats://{self.server.address}", user=USER, password=PASSWORD
-            )
+            servers = [f"nats://{one.address}" for one in self.servers]
+            client = await nats.connect(servers, user=USER, password=PASSWORD)
             try:
                 jetstream = client.jetstream()
                 last = (await jetstream.stream_info("gateway-log")).state.last_seq
@@ -210,13 +214,17 @@ async def open_cluster_rig(
     seed: int = 1,
     gateways: int = 3,
     replicas: int = 1,
+    nats_servers: int = 1,
     venues: tuple[str, ...] = ("lbank", "fmex"),
 ) -> AsyncIterator[Cluster]:
     """NATS and the venues up, configurations written, no gateway started."""
-    (directory / "nats").mkdir()
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(open_nats_server(directory / "nats", PASSWORD))
-        cluster = Cluster(directory, server)
+        if nats_servers == 1:
+            single = open_nats_server(directory / "nats", PASSWORD)
+            servers = [await stack.enter_async_context(single)]
+        else:
+            servers = await stack.enter_async_context(open_nats_cluster(directory, PASSWORD))
+        cluster = Cluster(directory, servers)
         cluster.replicas = replicas
         for name in venues:
             scenario = Scenario(seed=seed, accounts=accounts, rate=0)

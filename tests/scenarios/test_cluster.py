@@ -60,6 +60,7 @@ async def test_a_death_is_taken_over(tmp_path: Path):
             assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
 
 
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
     """Stopped and started again one by one, gateways hand over and take back without a gap."""
@@ -76,6 +77,7 @@ async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
         assert [] == await gaps(cluster)
 
 
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_a_paused_owner_is_fenced(tmp_path: Path):
     """A process that was paused past its lease comes back, and its backlog breaks no promise."""
@@ -101,6 +103,7 @@ async def test_a_paused_owner_is_fenced(tmp_path: Path):
             assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
 
 
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
     """With `replicas: 2` a second gateway listens beside each owner: its death opens no gap."""
@@ -117,16 +120,35 @@ async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
         assert [] == await gaps(cluster)
 
 
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_without_its_engine_a_cluster_goes_on(tmp_path: Path):
     """While NATS is down every gateway journals what it has, and tells all of it afterwards."""
     async with lively(tmp_path) as cluster:
-        cluster.server.kill()
+        [server] = cluster.servers
+        server.kill()
         await wait_until(lambda: not cluster.status()["reachable"], 30)
         await trio.sleep(5)
-        await cluster.server.start()
+        await server.start()
         await wait_until(lambda: cluster.status()["reachable"], 30)
         await cluster.wait_spread(3)
         await cluster.wait_quiet()
 
         (await cluster.judge()).assert_kept()
+
+
+@pytest.mark.scenarios
+@pytest.mark.timeout(300)
+async def test_a_death_in_the_engine_is_not_noticed(tmp_path: Path):
+    """Of three NATS servers any one may be killed: nothing is missing, and no gap opens."""
+    async with lively(tmp_path, nats_servers=3) as cluster:
+        for server in cluster.servers:
+            server.kill()
+            await trio.sleep(8)
+            await server.start()
+            await trio.sleep(5)
+        await cluster.wait_spread(3)
+        await cluster.wait_quiet()
+
+        (await cluster.judge()).assert_kept()
+        assert [] == await gaps(cluster)

@@ -31,6 +31,9 @@ class NatsServer(ServerProcess):
         self.password = password
         self.max_payload = 8 << 20
         self.jetstream = True
+        self.route_port = free_port()
+        self.peers: list[NatsServer] = []
+        """The other servers of its cluster."""
         self._certificates, self._folder = certificates, folder
         self._binary = need("nats-server", PACKAGE)
         super().__init__(self._arguments, folder, "Server is ready")
@@ -51,6 +54,13 @@ class NatsServer(ServerProcess):
         if self._certificates is not None:
             files = self._certificates
             config["tls"] = {"cert_file": str(files.certificate), "key_file": str(files.key)}
+        if self.peers:
+            config["server_name"] = self._folder.name
+            config["cluster"] = {
+                "name": "nats",
+                "listen": f"{HOST}:{self.route_port}",
+                "routes": [f"nats-route://{HOST}:{one.route_port}" for one in self.peers],
+            }
         path = self._folder / "nats.conf"
         path.write_text(json.dumps(config))
         return [self._binary, "-c", str(path)]
@@ -112,3 +122,18 @@ async def open_nats_server(
         yield server
     finally:
         server.kill()
+
+
+@asynccontextmanager
+async def open_nats_cluster(folder: Path, password: str) -> AsyncIterator[list[NatsServer]]:
+    """Three servers of one cluster; JetStream has a leader once a question is answered."""
+    servers = [NatsServer(folder / f"nats-{number}", password) for number in (1, 2, 3)]
+    for server in servers:
+        server.peers = [one for one in servers if one is not server]
+    try:
+        for server in servers:
+            await server.start()
+        yield servers
+    finally:
+        for server in servers:
+            server.kill()

@@ -3,6 +3,8 @@
 import trio
 from trio.testing import MockClock
 
+from gateway.events.model import Stream, StreamStatus
+from gateway.events.times import to_nanoseconds
 from tests.doubles.reports import order
 from tests.gateway.cluster.conftest import ACCOUNT, Desk, Region
 
@@ -73,6 +75,27 @@ async def test_what_a_dead_owner_had_not_told_is_derived_by_its_successor(
         await trio.sleep(1)
 
         assert ["5"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_gap_reaches_back_to_what_the_log_has(region: Region, autojump_clock: MockClock):
+    """What an owner heard but could not tell before its death lies in the declared gap."""
+    async with trio.open_nursery() as nursery:
+        owner, _ = await both(region, nursery)
+        region.shared.log_down = True
+        heard_ns = region.clock.now_ns()
+        await push(owner, status="partially_filled", filled="2")
+        await trio.sleep(SOON)
+        region.shared.log_down = False
+        await owner.kill()
+        await trio.sleep(SOON)
+
+        [gap] = [
+            event.body
+            for event in region.told()
+            if isinstance(event.body, Stream) and event.body.status is StreamStatus.GAP_OPENED
+        ]
+        assert heard_ns >= to_nanoseconds(gap.since)
         nursery.cancel_scope.cancel()
 
 
