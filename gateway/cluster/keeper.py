@@ -19,7 +19,7 @@ from gateway.cluster.copies import Copies, NotTold, Superseded
 from gateway.cluster.lookout import Lookout
 from gateway.cluster.notes import RENEW_SECONDS
 from gateway.cluster.transfers import NOBODY, Transfers
-from gateway.cluster.view import Act, Presence, decide
+from gateway.cluster.view import Act, Plan, Presence, decide
 from gateway.contracts.adapter import ConfiguredAccount
 from gateway.wire.keepalive import every
 
@@ -56,6 +56,7 @@ class Keeper:
         self._replicas = replicas
         self._accounts: dict[str, ConfiguredAccount] = {}
         """All that are configured and enabled, whoever owns them."""
+        self._plan = Plan()
         self._busy: set[str] = set()
         self._slots = trio.CapacityLimiter(AT_ONCE)
         self._looked = trio.Event()
@@ -120,9 +121,10 @@ class Keeper:
 
     def _begin(self, nursery: trio.Nursery) -> None:
         view = self._lookout.view
-        if self._me not in view.members:
-            return  # nothing is taken without a lease
-        acts = decide(self._me, view, self._presences(), replicas=self._replicas)
+        if not self._lookout.has_lease:
+            return  # nothing is taken or given without one
+        placed = self._plan.placed(self._accounts, view)
+        acts = decide(self._me, view, placed, self._presences(), replicas=self._replicas)
         for name, act in acts:
             if name not in self._busy:
                 self._busy.add(name)

@@ -1,9 +1,10 @@
 """The lookout: says that this gateway lives, and reads what the others say."""
 
 import msgspec
+import trio
 
 from gateway.cluster import happenings
-from gateway.cluster.board import Board
+from gateway.cluster.board import Board, BoardUnavailable
 from gateway.cluster.notes import LEASE_SECONDS, OWNERS, WISHES, Member, Ownership, decode, encode
 from gateway.cluster.placement import Wishes
 from gateway.cluster.view import Owned, View
@@ -21,6 +22,8 @@ class Lookout:
         self._newest = 0
         """Revision of the newest ownership that was seen."""
         self._said_at: float | None = None
+        self._steady_from: float | None = None
+        """Since when nothing has come between us and the board, by Trio's clock."""
 
     async def say_alive(self) -> None:
         """Renew the lease. Raises `BoardUnavailable`."""
@@ -38,6 +41,13 @@ class Lookout:
 
     async def look(self) -> View:
         """Read what changed. Raises `BoardUnavailable`."""
+        try:
+            return await self._look()
+        except BoardUnavailable:
+            self._steady_from = None
+            raise
+
+    async def _look(self) -> View:
         kept = await self._board.kept()
         members = {name: decode(value, Member) for name, value in kept.items()}
         self._tell_changes(members)
@@ -50,8 +60,23 @@ class Lookout:
             members=members,
             owners=dict(self._owners),
             wishes=Wishes() if wishes is None else decode(wishes.value, Wishes),
+            is_steady=self._is_steady(members),
         )
         return self.view
+
+    @property
+    def has_lease(self) -> bool:
+        """Whether the others saw us as alive at the last look."""
+        return self._steady_from is not None
+
+    def _is_steady(self, members: dict[str, Member]) -> bool:
+        now = trio.current_time()
+        if self.member.name not in members:
+            self._steady_from = None
+            return False
+        if self._steady_from is None:
+            self._steady_from = now
+        return now - self._steady_from >= LEASE_SECONDS
 
     def note_owned(self, account: str, owned: Owned) -> None:
         """Take what we wrote ourselves as seen."""

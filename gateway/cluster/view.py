@@ -28,11 +28,14 @@ class View(msgspec.Struct, frozen=True, kw_only=True):
     owners: Mapping[str, Owned]
     """By account; an owner who is no member is dead."""
     wishes: Wishes = Wishes()
+    is_steady: bool = True
+    """We have had our own lease for as long as a lease lasts. Until then others may be silent
+    for the reason for which we were: a restart of all at once, or of the engine."""
 
-    def placed(self, accounts: Iterable[str]) -> dict[str, tuple[str, ...]]:
-        """Who should own what: owner first, then who would follow."""
-        gateways = {name: one.weight for name, one in self.members.items() if not one.leaving}
-        return place(accounts, gateways, self.wishes)
+    @property
+    def takers(self) -> dict[str, float]:
+        """Gateways that take accounts, with their weights."""
+        return {name: one.weight for name, one in self.members.items() if not one.leaving}
 
 
 class Presence(StrEnum):
@@ -65,18 +68,43 @@ class Act(StrEnum):
     """It belongs to somebody else, or to nobody: have nothing to do with it."""
 
 
+class Plan:
+    """Who should own what, worked out anew only where something it depends on has changed."""
+
+    def __init__(self) -> None:
+        self._made_of: tuple[frozenset[str], dict[str, float], Wishes] | None = None
+        self._placed: dict[str, tuple[str, ...]] = {}
+
+    def placed(self, accounts: Iterable[str], view: View) -> Mapping[str, tuple[str, ...]]:
+        """By account: its owner first, then who would follow."""
+        made_of = (frozenset(accounts), view.takers, view.wishes)
+        if made_of != self._made_of:
+            self._placed = place(*made_of)
+            self._made_of = made_of
+        return self._placed
+
+
 def decide(
-    me: str, view: View, presences: Mapping[str, Presence], *, replicas: int = 1
+    me: str,
+    view: View,
+    placed: Mapping[str, tuple[str, ...]],
+    presences: Mapping[str, Presence],
+    *,
+    replicas: int = 1,
 ) -> Iterator[tuple[str, Act]]:
     """What there is to do now, account by account; nothing where all is as it should be.
 
     `presences` names every account that is configured and enabled.
     """
-    placed = view.placed(presences)
     for account, presence in presences.items():
         act = _decide_one(me, view, placed.get(account, ())[:replicas], account, presence)
-        if act is not None:
+        if act is not None and (view.is_steady or _is_about_mine(act, presence)):
             yield account, act
+
+
+def _is_about_mine(act: Act, presence: Presence) -> bool:
+    """What follows from the account's own note, whoever else is there."""
+    return act in (Act.RUN, Act.ADMIT) or (act is Act.GIVE_UP and presence is Presence.RUNNING)
 
 
 def _decide_one(

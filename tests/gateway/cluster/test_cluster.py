@@ -242,6 +242,24 @@ async def test_without_the_engine_everything_goes_on(region: Region, autojump_cl
         nursery.cancel_scope.cancel()
 
 
+async def test_an_engine_that_was_away_makes_nobody_dead(region: Region, autojump_clock: MockClock):
+    """Leases that lapsed because nobody could be heard are no reason to take anything over."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        region.shared.down = True
+        await trio.sleep(SOON)
+        region.shared.down = False
+        owner.split()  # the other is the first to come back
+        await trio.sleep(2)
+        owner.heal()
+        await trio.sleep(SOON)
+
+        assert owner.owns
+        assert not other.listens
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_second_replica_follows_without_a_gap(region: Region, autojump_clock: MockClock):
     """With two replicas the second listens all the time, and its owner's death opens no gap."""
     region.settings = type(region.settings)(engine="nats", url="nats://unused:1", replicas=2)

@@ -11,7 +11,7 @@ from gateway.cluster.placement import SLACK, Wishes, place
 
 NAMES = st.integers(1, 40).map(lambda number: f"gateway-{number}")
 GATEWAYS = st.dictionaries(NAMES, st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=8)
-ACCOUNTS = st.integers(0, 300).map(lambda many: [f"account-{n}" for n in range(many)])
+ACCOUNTS = st.integers(0, 150).map(lambda many: [f"account-{n}" for n in range(many)])
 NOTHING = Wishes()
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from gateway.cluster.notes import Member, Ownership
 from gateway.cluster.placement import Wishes
-from gateway.cluster.view import Act, Owned, Presence, View, decide
+from gateway.cluster.view import Act, Owned, Plan, Presence, View, decide
 
 ABSENT, STANDING_BY, READY, RUNNING = Presence
 
@@ -22,8 +22,17 @@ def view(owner: str | None, *, to: str | None = None, there: str = "me other", *
     owners = {} if owner is None else {"a": Owned(Ownership(epoch=1, owner=owner, successor=to), 7)}
     wishes = Wishes(pins={"a": more.get("pin", "me")})
     return View(
-        members=members(*there.split(), leaving=more.get("leaving")), owners=owners, wishes=wishes
+        members=members(*there.split(), leaving=more.get("leaving")),
+        owners=owners,
+        wishes=wishes,
+        is_steady=more.get("steady", True),
     )
+
+
+def decided(seen: View, presence: Presence, *, replicas: int = 1) -> list[tuple[str, Act]]:
+    """What `me` does about the account."""
+    placed = Plan().placed(["a"], seen)
+    return list(decide("me", seen, placed, {"a": presence}, replicas=replicas))
 
 
 ROWS = [
@@ -48,6 +57,12 @@ ROWS = [
     ("another took it, though it should be mine", view("other"), RUNNING, Act.GIVE_UP),
     ("I stand by for what should be another's", view("other", pin="other"), READY, Act.GIVE_UP),
     ("the board forgot that I have it", view(None), RUNNING, Act.TAKE),
+    ("it has no owner, but I have only just come", view(None, steady=False), ABSENT, None),
+    ("its owner may only be late", view("dead", steady=False), ABSENT, None),
+    ("it is mine, whoever else is there", view("me", steady=False), ABSENT, Act.RUN),
+    ("I am not sure who else is there", view("other", steady=False), READY, None),
+    ("I stand by, and others may be late", view("dead", pin="x", steady=False), READY, None),
+    ("another took it meanwhile", view("other", steady=False), RUNNING, Act.GIVE_UP),
     ("I am leaving", view("other", leaving="me"), ABSENT, None),
     ("I am alone and leaving", view("me", there="me", leaving="me"), RUNNING, None),
 ]
@@ -56,12 +71,12 @@ ROWS = [
 @pytest.mark.parametrize(("case", "seen", "presence", "act"), ROWS, ids=[row[0] for row in ROWS])
 def test_what_follows(case: str, seen: View, presence: Presence, act: Act | None):
     """From what stands on the board and what runs here follows one step, or none."""
-    assert ([] if act is None else [("a", act)]) == list(decide("me", seen, {"a": presence})), case
+    assert ([] if act is None else [("a", act)]) == decided(seen, presence), case
 
 
 def test_a_second_replica_listens():
     """With two replicas the next in the ranking stands by for good, and asks for nothing."""
     seen = view("other", pin="other")
 
-    assert [("a", Act.STAND_BY)] == list(decide("me", seen, {"a": ABSENT}, replicas=2))
-    assert [] == list(decide("me", seen, {"a": READY}, replicas=2))
+    assert [("a", Act.STAND_BY)] == decided(seen, ABSENT, replicas=2)
+    assert [] == decided(seen, READY, replicas=2)
