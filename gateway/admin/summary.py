@@ -28,7 +28,7 @@ def summarise(status: Status) -> str:
 
 def troubles(status: Status) -> list[str]:
     """What makes a gateway degraded, a sentence each; empty when all is well."""
-    return [*_of_gateway(status), *_of_accounts(status), *_of_sinks(status)]
+    return [*_of_gateway(status), *_of_cluster(status), *_of_accounts(status), *_of_sinks(status)]
 
 
 def _of_gateway(status: Status) -> Iterator[str]:
@@ -37,6 +37,17 @@ def _of_gateway(status: Status) -> Iterator[str]:
         yield f"the journal cannot write ({reason}): sources are paused until it can"
     elif not status.gateway.ready:
         yield "the gateway is not ready: it is starting or stopping"
+
+
+def _of_cluster(status: Status) -> Iterator[str]:
+    cluster = status.cluster
+    if cluster is None:
+        return
+    if not cluster.reachable:
+        yield f"the cluster's engine ({cluster.engine}) does not answer: no account can move"
+    for name, one in cluster.accounts.items():
+        if not one.alive:
+            yield f"account {name} has lost its gateway {one.owner}"
 
 
 def _of_accounts(status: Status) -> Iterator[str]:

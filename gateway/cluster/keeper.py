@@ -61,6 +61,7 @@ class Keeper:
         self._slots = trio.CapacityLimiter(AT_ONCE)
         self._looked = trio.Event()
         self.reachable = True
+        """Whether the engine answered last."""
 
     def configure(self, accounts: Mapping[str, ConfiguredAccount]) -> None:
         """Share these accounts with the others."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import trio
 
 from gateway.accounts.status import AccountState, AccountStatus, GapCounts
@@ -16,6 +17,7 @@ from gateway.admin.model import (
     ReplayOrder,
     Status,
 )
+from gateway.cluster.status import ClusterStatus, MemberStatus, OwnerStatus
 from gateway.contracts.sink import Record
 from gateway.delivery.status import SinkState, SinkStatus
 from gateway.events.codec import encode
@@ -177,8 +179,8 @@ class MemoryHouse:
     def __init__(self) -> None:
         self.journal = MemoryLog()
         self.metrics = Metrics()
-        self.gateways = {"desk-1": None}
-        """Of its cluster."""
+        self.cluster: ClusterStatus | None = None
+        """None: it is in no cluster. `join` puts it into one."""
         self.accounts = {"lbank-main": account_status(), "fmex-hedge": account_status()}
         self.sinks = {"desk": sink_status(), "events": sink_status()}
         self.letters: list[DeadLetter] = []
@@ -215,6 +217,30 @@ class MemoryHouse:
                 blocked_reason=None,
                 queue_events=0,
             ),
+            cluster=self.cluster,
+        )
+
+    def join(self, *, dead: str | None = None) -> None:
+        """Have it share its accounts with a second gateway."""
+        owners = dict(zip(self.accounts, ("desk-1", "desk-2"), strict=True))
+        members = ("desk-1", "desk-2")
+        self.cluster = ClusterStatus(
+            name="gateway",
+            engine="nats",
+            reachable=True,
+            members={
+                name: MemberStatus(
+                    version="0.1.0", accounts=1, weight=1.0, leaving=False, drained=False
+                )
+                for name in members
+                if name != dead
+            },
+            accounts={
+                account: OwnerStatus(
+                    owner=owner, alive=owner != dead, epoch=1, successor=None, pinned=None
+                )
+                for account, owner in owners.items()
+            },
         )
 
     async def account(self, name: str) -> AccountView | None:
@@ -246,15 +272,18 @@ class MemoryHouse:
 
     async def drain(self, gateway: str) -> None:
         """Note it."""
-        await self._note("drain", gateway, self.gateways)
+        await self._note("drain", gateway, self.cluster.members if self.cluster else {})
 
     async def undrain(self, gateway: str) -> None:
         """Note it."""
-        await self._note("undrain", gateway, self.gateways)
+        await self._note("undrain", gateway, self.cluster.members if self.cluster else {})
 
     async def pin(self, account: str, gateway: str | None) -> None:
         """Note it."""
         await self._note(f"pin {gateway}", account, self.accounts)
+        if self.cluster is not None and gateway is not None:
+            moved = msgspec.structs.replace(self.cluster.accounts[account], owner=gateway)
+            self.cluster.accounts[account] = moved
 
     async def pause(self, sink: str) -> None:
         """Note it."""

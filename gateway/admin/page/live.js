@@ -78,6 +78,7 @@ function show() {
     (article, name, account) => showAccount(article, name, account, now()));
   keep(byId("sinks"), Object.entries(status.sinks), createSink,
     (card, name, sink) => showSink(card, name, sink, now()));
+  showCluster(status.cluster, status.gateway.name);
   showJournal(status.journal, page.rates.at(-1) ?? 0);
   showRate(page.rates);
   showDays();

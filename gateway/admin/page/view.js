@@ -138,6 +138,23 @@ function table(title, columns, rows) {
   return block;
 }
 
+// --- cluster
+
+function showCluster(cluster, me) {
+  byId("cluster").hidden = !cluster;
+  if (!cluster) return;
+  const state = (one) => (one.leaving ? "leaving" : one.drained ? "drained" : "takes accounts");
+  const gateways = Object.entries(cluster.members).map(([name, one]) =>
+    [name === me ? `${name} (this)` : name, count(one.accounts), state(one)]);
+  const owners = Object.entries(cluster.accounts).map(([name, one]) =>
+    [name, one.alive ? one.owner : `${one.owner} (gone)`, one.successor]);
+  const trouble = element("p", "error", "the engine does not answer: this is as it was last seen");
+  trouble.hidden = cluster.reachable;
+  byId("gateways").replaceChildren(trouble,
+    table("Gateways", ["name", "+accounts", "state"], gateways),
+    table("Owners", ["account", "owner", "moves to"], owners));
+}
+
 // --- sinks and journal
 
 function createSink(name) {

@@ -127,6 +127,20 @@ async def test_a_cut_account_turns_red_and_back(served: Served, tab: Tab):
 
 
 @needs_browser
+async def test_a_cluster_shows_who_owns_what(served: Served, tab: Tab):
+    """The gateways and the owners stand on the page of any gateway in a cluster."""
+    await tab.open(served.url)
+    await tab.wait_for(f"{text('#verdict')} === '2 of 2 accounts live, 2 sinks'")
+    assert await tab.evaluate("document.querySelector('#cluster').hidden")
+
+    served.house.join(dead="desk-2")
+    await tab.wait_for("!document.querySelector('#cluster').hidden")
+    shown = await tab.evaluate(text("#gateways"))
+    assert "desk-1 (this)" in shown
+    assert "desk-2 (gone)" in shown
+
+
+@needs_browser
 async def test_an_account_opens_to_what_it_holds(served: Served, tab: Tab):
     """Balances, positions and open orders, by the keyboard too."""
     await tab.open(served.url)
