@@ -2,12 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import nats
+import nats.errors
 import trio
 
 from gateway import registry
@@ -155,7 +156,9 @@ accounts:
 
         loop = LoopThread("log-reader")
         try:
-            return await loop.run(read())
+            while True:
+                with suppress(nats.errors.TimeoutError):  # its server was killed: ask another
+                    return await loop.run(read())
         finally:
             await loop.aclose()
 
