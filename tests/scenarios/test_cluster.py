@@ -99,8 +99,9 @@ async def test_a_paused_owner_is_fenced(tmp_path: Path):
         (await cluster.judge()).assert_kept()
         assert "cluster_lease_lapsed" in paused.log.read_text()
         for account in lost:
-            assert {1, 2} < {one["epoch"] for one in await cluster.streams(account)} | {1, 2, 3}
-            assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
+            streams = await cluster.streams(account)
+            assert len({one["epoch"] for one in streams}) > 1
+            assert "gateway_down" in [one["reason"] for one in streams]
 
 
 @pytest.mark.scenarios
