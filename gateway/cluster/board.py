@@ -79,9 +79,10 @@ class Log(Protocol):
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """As a sink does (`gateway.contracts.sink`)."""
 
-    async def fence(self, account: str, epoch: int) -> bool:
+    async def fence(self, account: str, epoch: int, at_ns: int) -> bool:
         """Let no earlier epoch write in order any more; what it wrote until now stands.
 
+        `at_ns` is when the epoch begins: what an earlier owner heard later is void.
         False where a later epoch has written: this one is a former one itself.
         """
 

@@ -85,7 +85,7 @@ class Copies:
         None where nobody ever told the cluster anything about the account. Raises
         `Superseded` or `BoardUnavailable`.
         """
-        if not await self._log.fence(account, epoch):
+        if not await self._log.fence(account, epoch, self._clock.now_ns()):
             raise Superseded(f"{account} has a later owner")
         note = await self._board.read(book_key(account))
         copy = None if note is None else decode_book(note.value)

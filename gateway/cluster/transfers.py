@@ -60,6 +60,9 @@ class Transfers:
             case Act.ASK:
                 asking = msgspec.structs.replace(owned.ownership, successor=self._me)
                 await self._write(name, asking, owned)
+            case Act.WITHDRAW:
+                asking = msgspec.structs.replace(owned.ownership, successor=None)
+                await self._write(name, asking, owned)
             case Act.ADMIT:
                 await self._admit(configured, owned.ownership)
             case Act.HAND_OVER:

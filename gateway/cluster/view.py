@@ -60,6 +60,8 @@ class Act(StrEnum):
     """Connect and listen, to be handed the account or to follow its owner."""
     ASK = "ask"
     """We are live: ask its owner to hand it over."""
+    WITHDRAW = "withdraw"
+    """We have asked for what should not be ours any more: say so before we stop listening."""
     ADMIT = "admit"
     """It was handed to us while we stood by."""
     HAND_OVER = "hand_over"
@@ -116,7 +118,7 @@ def _decide_one(
     if presence is Presence.RUNNING:
         return Act.GIVE_UP if owned is not None else Act.TAKE
     if me not in wanted:
-        return None if presence is Presence.ABSENT else Act.GIVE_UP
+        return _of_others(me, owned, presence)
     is_first = wanted[0] == me
     if owned is None or owned.ownership.owner not in view.members:
         return Act.TAKE if is_first else None
@@ -124,6 +126,13 @@ def _decide_one(
         return Act.STAND_BY
     asks = is_first and presence is Presence.READY and owned.ownership.successor != me
     return Act.ASK if asks else None
+
+
+def _of_others(me: str, owned: Owned | None, presence: Presence) -> Act | None:
+    if presence is Presence.ABSENT:
+        return None
+    asked = owned is not None and owned.ownership.successor == me
+    return Act.WITHDRAW if asked else Act.GIVE_UP
 
 
 def _of_mine(

@@ -23,6 +23,9 @@ from tests.doubles.servers.nats import USER, open_nats_server
 PASSWORD = "board-password"
 ACCOUNT = "lbank-main"
 
+HEARD_NS = to_nanoseconds(fill_event(1).received_time)
+AFTER_NS = HEARD_NS + 10**9
+
 
 class Turns:
     """Which epoch each seq belongs to, as a test says."""
@@ -131,7 +134,7 @@ async def test_the_log_holds_each_event_once_in_order(gateways: TwoGateways):
     told = [item(seq, fill_event(seq)) for seq in range(1, 6)]
     await gateways.one.log.deliver(told[:3])
     await gateways.one.log.deliver(told)
-    assert await gateways.two.log.fence(ACCOUNT, 2)
+    assert await gateways.two.log.fence(ACCOUNT, 2, AFTER_NS)
     await gateways.two.log.deliver(told)
 
     assert [(1, seq) for seq in range(1, 6)] == await logged(gateways.two)
@@ -150,13 +153,32 @@ async def test_a_fence_shuts_a_former_owner_out(gateways: TwoGateways):
     """Behind a fence an earlier epoch writes nothing in order any more, whatever it believes."""
     await gateways.one.log.deliver([item(1, fill_event(1))])
 
-    assert await gateways.two.log.fence(ACCOUNT, 2)
+    assert await gateways.two.log.fence(ACCOUNT, 2, AFTER_NS)
     await gateways.one.log.deliver([item(2, fill_event(2)), item(3, stream_event(3))])
     await gateways.two.log.deliver([item(1, fill_event(4))])
     await gateways.one.log.deliver([item(4, fill_event(5))])
 
     assert [(1, 1), (2, 1)] == await logged(gateways.two)
-    assert not await gateways.one.log.fence(ACCOUNT, 1)
+    assert not await gateways.one.log.fence(ACCOUNT, 1, AFTER_NS)
+
+
+async def test_what_was_heard_behind_the_fence_is_its_successors(gateways: TwoGateways):
+    """A fact that a former owner hears late does not take the place of its successor's word."""
+    assert await gateways.two.log.fence(ACCOUNT, 2, HEARD_NS)
+    await gateways.one.log.deliver([item(1, fill_event(1))])
+    await gateways.two.log.deliver([item(1, fill_event(1))])
+
+    assert [(2, 1)] == await logged(gateways.two)
+
+
+async def test_what_was_heard_before_the_fence_comes_late(gateways: TwoGateways):
+    """A fact of a former owner that its successor did not hear is told, though not in order."""
+    assert await gateways.two.log.fence(ACCOUNT, 2, AFTER_NS)
+    before = await gateways.two.log.last_position(ACCOUNT)
+    await gateways.one.log.deliver([item(1, fill_event(1))])
+
+    assert [] == await logged(gateways.two)
+    assert await gateways.two.log.last_position(ACCOUNT) > before
 
 
 async def test_an_engine_that_is_away_says_so(tmp_path: Path):

@@ -41,6 +41,8 @@ class Shared:
         """Epochs that wrote or fenced, by account."""
         self.notes: dict[str, Note] = {}
         self.kept: dict[str, tuple[float, bytes]] = {}
+        self.fences: list[tuple[str, int, int]] = []
+        """Account, epoch and beginning, in order."""
         self.ids: set[str] = set()
         self.revision = 0
 
@@ -113,11 +115,12 @@ class MemoryLog:
             self._tell(item)
         return [ACCEPTED] * len(items)
 
-    async def fence(self, account: str, epoch: int) -> bool:
+    async def fence(self, account: str, epoch: int, at_ns: int) -> bool:
         await self._shared.reach(self._epochs)
         if self._shared.newest.get(account, 0) > epoch:
             return False
         self._shared.newest[account] = epoch
+        self._shared.fences.append((account, epoch, at_ns))
         return True
 
     async def last_position(self, account: str) -> int:
@@ -139,7 +142,7 @@ class MemoryLog:
         if epoch is None or is_goodbye(record) or record.id in shared.ids:
             return
         late = epoch < shared.newest.get(record.account, 0)
-        if late and is_void(record):
+        if late and is_void(record, self._fenced_ns(record.account, epoch)):
             return
         shared.ids.add(record.id)
         shared.revision += 1
@@ -147,3 +150,6 @@ class MemoryLog:
         shared.messages[record.account].append(
             Message(shared.revision, epoch, record.seq, record.id, item.body, late)
         )
+
+    def _fenced_ns(self, account: str, epoch: int) -> int:
+        return next(at for name, of, at in self._shared.fences if name == account and of > epoch)

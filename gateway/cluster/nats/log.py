@@ -9,7 +9,7 @@ What such an owner still has to tell goes out as late, which says that it is old
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -27,7 +27,7 @@ SEQ: Final = "Gateway-Seq"
 LATE: Final = "Gateway-Late"
 """On what a former owner tells: the epoch that came after its own."""
 FENCE: Final = "Gateway-Fence"
-"""A mark without a body; consumers pass over it."""
+"""A mark without a body, and when it was set; consumers pass over it."""
 
 TOO_LARGE: Final = 10054
 
@@ -47,6 +47,8 @@ class NatsLog:
         self._epochs = epochs
         self._last: dict[str, _Last] = {}
         """By account; absent where it has to be asked. Touched in asyncio's thread only."""
+        self._fences: dict[tuple[str, int], int] = {}
+        """When the successor of an account's epoch set its fence, epoch ns."""
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """See the contract. Accounts side by side, each in order."""
@@ -65,12 +67,12 @@ class NatsLog:
         await self._connection.ask(publish)
         return verdicts
 
-    async def fence(self, account: str, epoch: int) -> bool:
+    async def fence(self, account: str, epoch: int, at_ns: int) -> bool:
         """See the contract."""
 
         async def mark(jetstream: JetStreamContext) -> bool:
             while (last := await self._ask_last(jetstream, account)).epoch <= epoch:
-                headers = {EPOCH: str(epoch), FENCE: "1"}
+                headers = {EPOCH: str(epoch), FENCE: str(at_ns)}
                 headers[Header.EXPECTED_LAST_SUBJECT_SEQUENCE.value] = str(last.position)
                 try:
                     answer = await jetstream.publish(self._subject(account), headers=headers)
@@ -127,8 +129,10 @@ class NatsLog:
             last = self._last.get(record.account)
             if last is None:
                 last = await self._ask_last(jetstream, record.account)
-            if epoch < last.epoch and is_void(record):
-                return ACCEPTED
+            if epoch < last.epoch:
+                fenced_ns = await self._fenced_ns(jetstream, record.account, epoch, last)
+                if is_void(record, fenced_ns):
+                    return ACCEPTED
             try:
                 await self._publish(jetstream, item, epoch, last)
             except nats.js.errors.APIError as error:
@@ -166,9 +170,35 @@ class NatsLog:
             last = _Last(0, 0)
         else:
             headers = found.headers or {}
-            last = _Last(found.seq or 0, int(headers.get(LATE) or headers[EPOCH]))
+            last = _Last(found.seq or 0, _newest_epoch(headers))
         self._last[account] = last
         return last
 
+    async def _fenced_ns(
+        self, jetstream: JetStreamContext, account: str, epoch: int, last: _Last
+    ) -> int:
+        """When the epoch after this one began: epochs only grow, so halving finds its fence."""
+        known = self._fences.get((account, epoch))
+        if known is not None:
+            return known
+        low, high, found = 1, last.position, 0
+        while low <= high:
+            middle = (low + high) // 2
+            message = await jetstream.get_msg(
+                self._connection.log, middle, subject=self._subject(account), next=True
+            )
+            headers, position = message.headers or {}, message.seq or 0
+            if _newest_epoch(headers) > epoch:
+                high, found = middle - 1, int(headers.get(FENCE, found))
+            else:
+                low = position + 1
+        self._fences[account, epoch] = found
+        return found
+
     def _subject(self, account: str) -> str:
         return f"{self._connection.log}.{account}"
+
+
+def _newest_epoch(headers: Mapping[str, str]) -> int:
+    """Of all that wrote up to this message: a late one says which came after its own."""
+    return int(headers.get(LATE) or headers[EPOCH])

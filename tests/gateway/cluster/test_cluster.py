@@ -179,14 +179,15 @@ async def test_the_last_gateway_stops_at_once(region: Region, autojump_clock: Mo
 
 
 async def test_a_gateway_that_was_cut_off_is_fenced(region: Region, autojump_clock: MockClock):
-    """Back in reach, a former owner lets go; its facts come late and its derivations never."""
+    """Back in reach, a former owner lets go; what it heard before its successor comes late."""
     async with trio.open_nursery() as nursery:
         owner, other = await both(region, nursery)
         await push(owner, status="partially_filled", filled="2")
         await trio.sleep(1)
         owner.split()
-        await trio.sleep(SOON)
         await push(owner, status="partially_filled", filled="3")
+        await trio.sleep(SOON)
+        await push(owner, status="partially_filled", filled="4")
         await push(other, status="partially_filled", filled="4")
         assert other.owns
         assert owner.listens, "cut off, it goes on journalling"

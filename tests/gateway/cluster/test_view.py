@@ -56,6 +56,12 @@ ROWS = [
     ("another took it from me", view("other", pin="other"), RUNNING, Act.GIVE_UP),
     ("another took it, though it should be mine", view("other"), RUNNING, Act.GIVE_UP),
     ("I stand by for what should be another's", view("other", pin="other"), READY, Act.GIVE_UP),
+    (
+        "I asked for what should be another's",
+        view("other", to="me", pin="other"),
+        READY,
+        Act.WITHDRAW,
+    ),
     ("the board forgot that I have it", view(None), RUNNING, Act.TAKE),
     ("it has no owner, but I have only just come", view(None, steady=False), ABSENT, None),
     ("its owner may only be late", view("dead", steady=False), ABSENT, None),
