@@ -1,7 +1,7 @@
 """A cluster of daemons on one NATS server, and what its shared log holds."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -94,18 +94,25 @@ accounts:
 
     async def wait_live(self, seconds: float = 60) -> None:
         """Until every account is live where it belongs."""
-        await wait_until(self.all_live, seconds, f"all live: {self.tail()}")
+        await self.wait(self.all_live, seconds, "all live")
 
     async def wait_spread(self, gateways: int, seconds: float = 90) -> None:
         """Until so many gateways own accounts, and all are live."""
-        await wait_until(
+        await self.wait(
             lambda: (
                 len({o["owner"] for o in self.status()["accounts"].values()}) == gateways
                 and self.all_live()
             ),
             seconds,
-            f"spread over {gateways}: {self.tail()}",
+            f"spread over {gateways}",
         )
+
+    async def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait as the rig does; a failure shows how everybody's log ends by then."""
+        try:
+            await wait_until(condition, seconds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.status()}\n{self.tail()}") from None
 
     def tail(self) -> str:
         """The ends of the logs."""

@@ -48,7 +48,7 @@ async def test_a_death_is_taken_over(tmp_path: Path):
 
         await cluster.daemons[victim].kill()
         killed_at = trio.current_time()
-        await wait_until(lambda: not cluster.owned_by(victim), FAIL_OVER_SECONDS, cluster.tail())
+        await wait_until(lambda: not cluster.owned_by(victim), FAIL_OVER_SECONDS)
         await cluster.wait_live()
         seconds = trio.current_time() - killed_at
         await trio.sleep(2)
@@ -112,7 +112,7 @@ async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
         await trio.sleep(5)
 
         await cluster.daemons["gateway-2"].kill()
-        await wait_until(lambda: not cluster.owned_by("gateway-2"), 30, cluster.tail())
+        await wait_until(lambda: not cluster.owned_by("gateway-2"), 30)
         await cluster.wait_live()
         await trio.sleep(2)
         await cluster.wait_quiet()
