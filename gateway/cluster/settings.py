@@ -43,8 +43,9 @@ class ClusterSettings(msgspec.Struct, frozen=True, kw_only=True):
     weight: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 1.0
     """This gateway's share of the accounts, against the weights of the others."""
 
-    hand_over: Seconds = Seconds(30)
-    """How long a gateway that stops waits until others have taken its accounts, without a gap."""
+    hand_over: Seconds = Seconds(15)
+    """How long a gateway that stops waits until others have taken its accounts, without a gap;
+    together with `shutdown.drain` less than what the service manager allows."""
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Mistakes that no type shows: the key, and what is wrong with it."""
