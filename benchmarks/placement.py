@@ -51,8 +51,8 @@ def _row(accounts: int, gateways: int) -> str:
     return (
         f"| {accounts:,} | {gateways} | {seconds:.1f} s"
         f" | {max(load.values()) * gateways / accounts:.2f} of its share"
-        f" | {_moved(before, joined):.1%} (least possible {1 / (gateways + 1):.1%})"
-        f" | {_moved(before, left):.1%} (least possible {len(lost) / accounts:.1%})"
+        f" | {_moved(before, joined):.1%} (a fair share {1 / (gateways + 1):.1%})"
+        f" | {_moved(before, left):.1%} (a fair share {len(lost) / accounts:.1%})"
         f" | {detection + _connected(max(storm.values())):,.0f} s"
         f" | {_connected(max(load.values())):,.0f} s |"
     )
