@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from gateway.accounts.holdings import superseded_ids
 from gateway.accounts.orders import IDS_KEPT
 from gateway.accounts.rows import (
     Gap,
@@ -37,7 +38,7 @@ from gateway.events.model import (
     Unrecognized,
 )
 from gateway.events.numbers import PlainDecimal, add, compare
-from gateway.events.times import to_nanoseconds
+from gateway.events.times import Timestamp, to_nanoseconds
 
 ENDED_NS: Final = 3600 * 10**9
 """An order that ended longer ago is not handed on: no late report of it is expected."""
@@ -105,23 +106,27 @@ class _Heritage:
             self._put(Section.MARK, fill.order_id, Mark(add(early.quantity, fill.quantity)))
 
     def _learn_balance(self, event: Event, balance: Balance) -> None:
-        known = KnownBalance(
+        known = self._find(Section.BALANCE, balance.asset, KnownBalance)
+        now_known = KnownBalance(
             body=balance,
             event_id=event.id,
-            venue_time=event.venue_time,
+            venue_time=_newest_time(event, known),
             received_ns=to_nanoseconds(event.received_time),
+            superseded=superseded_ids(event.venue_time, known),
         )
-        self._put(Section.BALANCE, balance.asset, known)
+        self._put(Section.BALANCE, balance.asset, now_known)
 
     def _learn_position(self, event: Event, position: Position) -> None:
-        known = KnownPosition(
+        known = self._find(Section.POSITION, event.venue_symbol or "", KnownPosition)
+        now_known = KnownPosition(
             body=position,
             symbol=event.symbol,
             event_id=event.id,
-            venue_time=event.venue_time,
+            venue_time=_newest_time(event, known),
             received_ns=to_nanoseconds(event.received_time),
+            superseded=superseded_ids(event.venue_time, known),
         )
-        self._put(Section.POSITION, event.venue_symbol or "", known)
+        self._put(Section.POSITION, event.venue_symbol or "", now_known)
 
     def _learn_stream(self, event: Event, stream: Stream) -> None:
         counter = load_stream(self.rows, StreamKey.COUNTER, int) or 0
@@ -173,6 +178,13 @@ def _first_mark(event: Event, order: Order) -> Mark:
     if event.origin is Origin.PUSH or order.filled_quantity is None:
         return ZERO_MARK
     return Mark(order.filled_quantity, order.average_price, order.fee)
+
+
+def _newest_time(event: Event, known: KnownBalance | KnownPosition | None) -> Timestamp | None:
+    """A reading without a time leaves the time alone that a later push must reach."""
+    if event.venue_time is not None or known is None:
+        return event.venue_time
+    return known.venue_time
 
 
 def _moved(mark: Mark, quantity: PlainDecimal, order: Order) -> Mark:

@@ -70,7 +70,7 @@ class Holdings:
             event_id=event_id,
             venue_time=_newest_time(told, known, heard),
             received_ns=heard.as_of_ns or heard.received_ns,
-            superseded=_superseded(told.venue_time, known),
+            superseded=superseded_ids(told.venue_time, known),
         )
         asset = told.balance.asset
         self._scribe.change(news, Section.BALANCE, asset, self.balances[asset])
@@ -92,7 +92,7 @@ class Holdings:
             event_id=event_id,
             venue_time=_newest_time(told, known, heard),
             received_ns=heard.as_of_ns or heard.received_ns,
-            superseded=_superseded(told.venue_time, known),
+            superseded=superseded_ids(told.venue_time, known),
         )
         self._scribe.change(news, Section.POSITION, key, self.positions[key])
         source = Source(told.raw, told.venue_time, told.symbol, told.venue_symbol)
@@ -150,7 +150,7 @@ def _newest_time(
     return known.venue_time if to_nanoseconds(known.venue_time) <= heard.now_ns else None
 
 
-def _superseded(
+def superseded_ids(
     venue_time: Timestamp | None, known: KnownBalance | KnownPosition | None
 ) -> tuple[str, ...]:
     """Which ids of the newest venue time are no longer the state, once this one is."""
