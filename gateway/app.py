@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import trio
 
-from gateway import __version__, systemd, watch
+from gateway import __version__, heap, systemd, watch
 from gateway.accounts import Roster, open_roster
 from gateway.admin.server import open_admin
 from gateway.admin.summary import summarise
@@ -72,6 +72,7 @@ async def open_gateway(
             journal, clock=clock, metrics=metrics, state_dir=config.state_dir
         ) as delivery,
         watch.open_watch(metrics, stall_seconds=_stall_seconds()),
+        heap.open_trimming(),
         _open_cluster(config, journal, delivery, clock, metrics) as cluster,
     ):
         await _serve_sinks(config, delivery, cluster)

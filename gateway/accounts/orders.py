@@ -29,10 +29,10 @@ FINAL_ORDERS_KEPT_NS: Final = 3 * 24 * 3600 * 10**9
 """A final order stays for three days, so that late reports find it. An open one
 is never aged out."""
 
-FINAL_ORDERS_KEPT: Final = 5_000
-"""And at most so many of an account: each takes a KiB, and a busy market ends a hundred
-a second. It takes minutes to end so many, as fast as venues allow; what REST tells of
-one that was let go has the id that the journal holds."""
+FINAL_ORDERS_KEPT: Final = 50_000
+"""And at most so many of an account, 700 bytes each. The periodic check reads back some
+minutes: what ended in that time has to be known still, or it would take it for news. No
+venue lets an account end 50,000 orders in that time."""
 
 SLACK_NS: Final = 5 * 10**9
 """How much older than a gap a find may be. REST rounds times to seconds, and clocks differ;

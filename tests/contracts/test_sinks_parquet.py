@@ -56,6 +56,7 @@ class ParquetHarness:
         if self._broken == "locked":
             self._folder.mkdir(exist_ok=True)
             self._other = apsw.Connection(str(self._folder / NAME))
+            self._other.set_busy_timeout(10_000)  # the sink may be writing
             self._other.execute("BEGIN EXCLUSIVE")
             return
         aside = self._folder.with_name("aside")

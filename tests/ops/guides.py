@@ -87,7 +87,8 @@ def _lasting(line: str, name: str) -> str:
 def follow(text: str, directory: Path, environment: Mapping[str, str]) -> str:
     """Run a script in a folder; what it printed. It must end well."""
     done = subprocess.run(
-        ["bash", "-x", "-c", text],
+        # A test run in the background ignores Ctrl-C, and what it starts would too.
+        ["env", "--default-signal=INT", "bash", "-x", "-c", text],
         cwd=directory, env=os.environ | environment, stdin=subprocess.DEVNULL,
         capture_output=True, text=True, check=False,
     )  # fmt: skip

@@ -26,7 +26,7 @@ def machine(
     package = directory / "gateway.deb"
     run("env", f"PYTHON={sys.executable}", script, distributions.wheel, package)
     with machines.boot(distributions.wheel, directory) as machine:
-        machine.run("dpkg", "--install", f"{machines.SOURCE}/gateway.deb")
+        machine.run("apt", "install", "--yes", f"{machines.SOURCE}/gateway.deb")
         yield machine
 
 

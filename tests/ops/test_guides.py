@@ -59,6 +59,7 @@ def of_this_venv() -> dict[str, str]:
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_the_guides_can_be_followed(tmp_path: Path):
     """Getting started, then operations: every command of both, in one folder."""

@@ -4,6 +4,7 @@
 `rotation` decides when it is full, `tidying` compresses and removes behind that.
 """
 
+import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -96,9 +97,9 @@ async def probe_jsonl(settings: JsonlSettings, context: SinkContext) -> list[Pro
 
 def _try_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    attempt = folder / ".gateway-probe"
-    attempt.touch()
-    attempt.unlink()
+    # Without a name: other sinks may try the same folder right now.
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 SINK: Final = SinkSpec(

@@ -12,6 +12,7 @@ import pytest
 import trio
 
 from gateway.clock import WALL_CLOCK
+from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import SinkContext, SinkOptions
 from gateway.contracts.values import Bytes, Seconds
 from gateway.errors import SinkUnavailable
@@ -299,3 +300,19 @@ async def test_probe(tmp_path: Path):
 def test_mistakes_in_settings(settings: JsonlSettings, keys: list[str]):
     """Settings that cannot work are mistakes of the configuration, by key."""
     assert [key for key, _ in settings.problems()] == keys
+
+
+async def test_probes_of_one_folder_do_not_meet(tmp_path: Path):
+    """Many sinks in one folder are probed at once, and each finds it writable."""
+    found: list[ProbeFinding] = []
+
+    async def probe(number: int) -> None:
+        settings = JsonlSettings(path=f"{number}.jsonl")
+        assert SINK.probe is not None
+        found.extend(await SINK.probe(settings, context(tmp_path)))
+
+    async with trio.open_nursery() as nursery:
+        for number in range(200):
+            nursery.start_soon(probe, number)
+
+    assert [each.detail for each in found if not each.ok] == []

@@ -65,21 +65,25 @@ async def test_a_dead_name_server_holds_up_nobody_elses_names():
 
 async def test_a_look_up_that_hangs_is_not_waited_for_for_ever(autojump_clock: MockClock):
     """After a while the name is asked for anew, and a name server that is back is heard."""
-    asked, dead = [], threading.Event()
+    asked, hanging, dead = [], threading.Event(), threading.Event()
 
     def look_up(host: str, port: int, *_rest: int) -> list[tuple[str, int]]:
         asked.append(host)
         if len(asked) == 1:
+            hanging.set()
             dead.wait(20)
             raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
         return [(host, port)]
 
     resolver = ThreadedResolver(look_up=look_up)
-    with trio.move_on_after(10):
-        await resolver.getaddrinfo("slow.example", 443)
-    await trio.sleep(6)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(resolver.getaddrinfo, "slow.example", 443)
+        # Time must not move before the first is really under way.
+        await trio.to_thread.run_sync(hanging.wait)
+        await trio.sleep(16)
 
-    assert [("slow.example", 443)] == await resolver.getaddrinfo("slow.example", 443)
+        assert [("slow.example", 443)] == await resolver.getaddrinfo("slow.example", 443)
+        nursery.cancel_scope.cancel()
     dead.set()
 
 
