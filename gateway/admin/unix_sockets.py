@@ -12,7 +12,8 @@ from typing import Final
 import msgspec
 import trio
 
-BACKLOG: Final = 128
+BACKLOG: Final = 1024
+"""A connect to a full backlog fails at once on a Unix socket, and hundreds may follow events."""
 _SO_PEERGROUPS: Final = 59
 """Of <asm/socket.h>, since Linux 4.13; Python has no name for it."""
 _UCRED: Final = struct.Struct("iII")

@@ -7,6 +7,7 @@ Python is the same version. Everything above it is what packaging/Dockerfile say
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,10 +32,10 @@ def why_not() -> str | None:
 class Engine:
     """Podman, with everything it keeps in one folder."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, run_directory: Path) -> None:
         self._directory = directory
         self.command = (
-            "podman", f"--root={directory / 'images'}", f"--runroot={directory / 'run'}",
+            "podman", f"--root={directory / 'images'}", f"--runroot={run_directory}",
             "--runtime=runc", "--cgroup-manager=cgroupfs", "--events-backend=file",
         )  # fmt: skip
 
@@ -75,10 +76,12 @@ class Engine:
 @contextmanager
 def open_engine(directory: Path) -> Iterator[Engine]:
     """An engine without images; at the end nothing of it is left."""
-    engine = Engine(directory)
-    try:
-        yield engine
-    finally:
-        engine.try_run("rm", "--all", "--force", "--time=1")
-        engine.try_run("volume", "rm", "--all", "--force")
-        engine.try_run("rmi", "--all", "--force")
+    # Podman wants at most 50 characters here, and folders of tests are longer.
+    with tempfile.TemporaryDirectory(prefix="engine-", dir="/tmp") as run_directory:
+        engine = Engine(directory, Path(run_directory))
+        try:
+            yield engine
+        finally:
+            engine.try_run("rm", "--all", "--force", "--time=1")
+            engine.try_run("volume", "rm", "--all", "--force")
+            engine.try_run("rmi", "--all", "--force")

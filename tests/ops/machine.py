@@ -48,6 +48,9 @@ def why_not() -> str | None:
     return None
 
 
+SEARCH_PATH = "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+
+
 class Machine:
     """A booted machine."""
 
@@ -62,8 +65,10 @@ class Machine:
     def try_run(self, *command: str, seconds: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run a program in the machine, as root."""
         enter = ("nsenter", "-t", str(self.leader), "-m", "-u", "-i", "-n", "-p", "-C", "-r", "-w")
+        # A test run in the background ignores Ctrl-C, and what it starts would too.
+        clean = ("env", "-i", "--default-signal=INT", f"PATH={SEARCH_PATH}")
         return subprocess.run(
-            [*enter, "env", "-i", "PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin", *command],
+            [*enter, *clean, *command],
             capture_output=True,
             text=True,
             errors="replace",
