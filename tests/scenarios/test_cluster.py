@@ -60,7 +60,7 @@ async def test_a_death_is_taken_over(tmp_path: Path):
             assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
 
 
-@pytest.mark.scenarios
+@pytest.mark.pending
 @pytest.mark.timeout(300)
 async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
     """Stopped and started again one by one, gateways hand over and take back without a gap."""
@@ -77,7 +77,7 @@ async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
         assert [] == await gaps(cluster)
 
 
-@pytest.mark.scenarios
+@pytest.mark.pending
 @pytest.mark.timeout(300)
 async def test_a_paused_owner_is_fenced(tmp_path: Path):
     """A process that was paused past its lease comes back, and its backlog breaks no promise."""
@@ -104,7 +104,7 @@ async def test_a_paused_owner_is_fenced(tmp_path: Path):
             assert "gateway_down" in [one["reason"] for one in streams]
 
 
-@pytest.mark.scenarios
+@pytest.mark.pending
 @pytest.mark.timeout(300)
 async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
     """With `replicas: 2` a second gateway listens beside each owner: its death opens no gap."""
@@ -121,7 +121,7 @@ async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
         assert [] == await gaps(cluster)
 
 
-@pytest.mark.scenarios
+@pytest.mark.pending
 @pytest.mark.timeout(300)
 async def test_without_its_engine_a_cluster_goes_on(tmp_path: Path):
     """While NATS is down every gateway journals what it has, and tells all of it afterwards."""
@@ -138,7 +138,7 @@ async def test_without_its_engine_a_cluster_goes_on(tmp_path: Path):
         (await cluster.judge()).assert_kept()
 
 
-@pytest.mark.scenarios
+@pytest.mark.pending
 @pytest.mark.timeout(300)
 async def test_a_death_in_the_engine_is_not_noticed(tmp_path: Path):
     """Of three NATS servers any one may be killed: nothing is missing, and no gap opens."""
