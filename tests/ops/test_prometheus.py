@@ -57,9 +57,10 @@ def open_prometheus(target: str, directory: Path) -> Iterator[Path]:
 
 
 def port_of(log: Path) -> str | None:
-    """Where it listens, once it does."""
-    found = re.search(r"Listening on.* address=\S*?:(\d+)", log.read_text())
-    return found[1] if found else None
+    """Where it listens, once it answers questions."""
+    said = log.read_text()
+    found = re.search(r"Listening on.* address=\S*?:(\d+)", said)
+    return found[1] if found and "Server is ready to receive web requests" in said else None
 
 
 async def ask(port: str, path: str, **parameters: str) -> Any:
