@@ -249,7 +249,7 @@ class Recovery:
             page = await self._lists.order_trades(pair, order_id)
         except Refused as refused:
             if refused.code == UNKNOWN_CALL:
-                await self._tell_listed_trades(order_id)
+                await self._tell_listed_trades(order_id, pair)
             else:
                 self._doubt(f"the trades of order {order_id} could not be read: {refused}")
             return
@@ -259,22 +259,28 @@ class Recovery:
         if filled is not None and total_of(told) < filled:
             self._doubt(f"the trades of order {order_id} add up to {total_of(told)} of {filled}")
 
-    async def _tell_listed_trades(self, order_id: str) -> None:
+    async def _tell_listed_trades(self, order_id: str, pair: str) -> None:
         """Tell what the pair's list holds of an order; what it told before the gap is known."""
-        listed = self._trades.of_order(order_id)
+        created = self._listed[order_id].order.created_time if order_id in self._listed else None
+        if self._untold(order_id) and created is not None:
+            # The book need not know how much was filled before the gap: pushes may leave it out.
+            await self._note_traded(pair, to_nanoseconds(created))
         since_ns = self._clock.at_venue(self._plan.since_ns or 0) - _ROUNDING_NS
         sent_ns, received_ns = self._trades_read
+        listed = self._trades.of_order(order_id)
         told = [each for each in listed if moment_of(each) >= since_ns]
         await self._tell(told, Page([], sent_ns, received_ns))
+        if untold := self._untold(order_id):
+            self._doubt(f"the listed trades of order {order_id} lack {untold} of what it filled")
+
+    def _untold(self, order_id: str) -> Decimal:
+        """How much of an order was filled beyond what is known and what the list holds."""
         filled, known = self._filled(order_id), self._known_before.get(order_id)
         if filled is None:
-            return
+            return Decimal(0)
         before = Decimal(0) if known is None else to_decimal(known.mark.quantity)
-        if total_of(listed) < CONTEXT.subtract(filled, before):
-            self._doubt(
-                f"the listed trades of order {order_id} add up to {total_of(listed)},"
-                f" and it went from {before} to {filled}"
-            )
+        lacking = CONTEXT.subtract(filled, before)
+        return max(CONTEXT.subtract(lacking, total_of(self._trades.of_order(order_id))), Decimal(0))
 
     def _filled(self, order_id: str) -> Decimal | None:
         order = self._listed.get(order_id)

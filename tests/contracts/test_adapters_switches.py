@@ -26,14 +26,6 @@ OTHER_SECONDS: Final = {"key_life": 600, "ping_every": 5, "idle_close": 60}
 """A second setting for each switch that is a duration."""
 
 
-UNPROVEN: Final[dict[str, Any]] = {
-    "push_form": "2019",
-    "order_trades": False,
-    "partial_cancel": "3",
-}
-"""Now and then a gap ends incomplete here, because the trade list lacks an order's trades."""
-
-
 def settings_of(venue: str) -> dict[str, list[Any]]:
     """Every setting of every switch but its default."""
     found: dict[str, list[Any]] = {}
@@ -72,22 +64,11 @@ def several_at_once() -> Iterator[Any]:
         if switches.get("order_trades") is False:
             # Then the list's ids are all there is, and the oracle knows only those of pushes.
             switches.pop("trade_ids", None)
-        if switches.get("push_form") == "2019" and switches.get("order_trades") is False:
-            # A case by itself, `UNPROVEN`: pushes without the trade's id beside a trade list
-            # of the whole pair only.
-            switches.pop("order_trades")
         marks = [pytest.mark.scenarios] if seed >= 4 else []
         yield pytest.param(venue, switches, id=f"{venue}-dice-{seed}", marks=marks)
 
 
-def not_proven_yet() -> Iterator[Any]:
-    """What does not pass every time."""
-    yield pytest.param("lbank", UNPROVEN, id="lbank-unproven", marks=pytest.mark.pending)
-
-
-@pytest.mark.parametrize(
-    ("venue", "switches"), [*one_at_a_time(), *several_at_once(), *not_proven_yet()]
-)
+@pytest.mark.parametrize(("venue", "switches"), [*one_at_a_time(), *several_at_once()])
 async def test_adapter_passes_under_every_switch(
     tmp_path: Path,
     autojump_clock: trio.testing.MockClock,

@@ -317,7 +317,26 @@ async def test_where_the_trades_of_an_order_cannot_be_asked_the_list_serves(
     assert whole.complete is False  # nobody told of `short` beforehand, nor does REST
     assert ("old", "t2", "0.4") in fills(told)
     assert ("old", "t1", "0.4") not in fills(told)
-    assert "short add up to 0.4, and it went from 0 to 0.9" in partial.detail
+    assert "order short lack 0.5 of what it filled" in partial.detail
+
+
+async def test_what_an_order_traded_before_the_gap_is_read_where_the_book_does_not_know_it(
+    venue: PretendLBank, rows: Rows, autojump_clock: MockClock
+) -> None:
+    """Pushes of 2019 tell trades but no sum: the list from the order's beginning proves it."""
+    del venue.answers[ORDER_TRADES]
+    venue.missing.add(ORDER_TRADES)
+    listed = {"price": "1999", "qty": "0.4", "quoteQty": "1", "commission": "0", "isBuyer": True}
+    rows.trades = [
+        listed | {"orderId": "o1", "id": "t1", "time": NOW_MS - 650_000},
+        listed | {"orderId": "o1", "id": "t2", "time": NOW_MS - 30_000},
+    ]
+    rows.open = [order_row("o1", 1, "0.8") | {"time": NOW_MS - 900_000}]
+
+    result, told = await recover(adapter_for(venue, "eth_usdt"), known(known_order("o1")))
+
+    assert (result.complete, result.detail) == (True, "")
+    assert fills(told) == [("o1", "t2", "0.4")]
 
 
 async def test_older_paths_are_asked_where_the_newer_are_not_served(
