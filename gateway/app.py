@@ -7,7 +7,7 @@ there; the journal closes last. Nothing here knows how any of it works.
 
 import signal
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -75,7 +75,6 @@ async def open_gateway(
         heap.open_trimming(),
         _open_cluster(config, journal, delivery, clock, metrics) as cluster,
     ):
-        await _serve_sinks(config, delivery, cluster)
         steward = Steward(
             config,
             path,
@@ -85,21 +84,10 @@ async def open_gateway(
             metrics=metrics,
             clock=clock,
         )
+        await steward.serve_sinks(config)
         async with open_admin(config.http, steward, state_dir=config.state_dir, clock=clock):
-            async with (
-                open_roster(
-                    journal=journal,
-                    clock=clock,
-                    metrics=metrics,
-                    connect_gate=HostGate(),
-                    heartbeat_seconds=config.heartbeat,
-                ) as roster,
-                _keeping(roster, cluster, hurry),
-            ):
-                if cluster is None:
-                    await roster.reconfigure(config.accounts)
-                else:
-                    await cluster.reconfigure(roster, config.accounts)
+            async with _open_accounts(config, steward, clock, cluster, hurry) as roster:
+                await steward.run_accounts(config, roster)
                 steward.welcome(roster)
                 READY.emit(accounts=len(config.accounts), sinks=len(config.sinks))
                 try:
@@ -132,15 +120,26 @@ async def _open_cluster(
         yield cluster
 
 
-async def _serve_sinks(config: Config, delivery: Delivery, cluster: Cluster | None) -> None:
-    sinks = config.sinks if cluster is None else cluster.with_log(config.sinks)
-    await delivery.reconfigure(sinks)
-
-
-def _keeping(
-    roster: Roster, cluster: Cluster | None, hurry: trio.Event | None
-) -> AbstractAsyncContextManager[None]:
-    return nullcontext() if cluster is None else cluster.keeping(roster, hurry)
+@asynccontextmanager
+async def _open_accounts(
+    config: Config,
+    steward: Steward,
+    clock: Clock,
+    cluster: Cluster | None,
+    hurry: trio.Event | None,
+) -> AsyncIterator[Roster]:
+    """The roster, which a cluster fills by itself and empties before it closes."""
+    async with (
+        open_roster(
+            journal=steward.journal,
+            clock=clock,
+            metrics=steward.metrics,
+            connect_gate=HostGate(),
+            heartbeat_seconds=config.heartbeat,
+        ) as roster,
+        nullcontext() if cluster is None else cluster.keeping(roster, hurry),
+    ):
+        yield roster
 
 
 async def run(config: Config, path: Path) -> None:

@@ -5,7 +5,7 @@ signal, ends here; `gateway.admin` knows only the protocol. Orders that cannot b
 carried out say why and what to do, and change nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +29,7 @@ from gateway.clock import Clock
 from gateway.cluster import BoardUnavailable, Cluster, UnknownToCluster
 from gateway.config import Config, load_config
 from gateway.config.secrets import learn_secrets
-from gateway.contracts.sink import ConfiguredSink
+from gateway.contracts.changes import changes_between
 from gateway.delivery import Delivery, Range, SinkNotReady, SinkUnknown
 from gateway.errors import GatewayError
 from gateway.events.numbers import is_zero
@@ -250,8 +250,9 @@ class Steward:
             return await self._apply(config, self._roster)
 
     async def _apply(self, config: Config, roster: Roster) -> ReloadResult:
-        sinks = _differences(self.config.sinks, config.sinks)
-        accounts = await self._reconfigure(config, roster)
+        sinks = changes_between(self.config.sinks, config.sinks)
+        await self.serve_sinks(config)
+        accounts = await self.run_accounts(config, roster)
         self.config = config
         result = ReloadResult(
             ok=True,
@@ -268,11 +269,20 @@ class Steward:
         RELOADED.emit(added=result.added, removed=result.removed, changed=result.changed)
         return result
 
-    async def _reconfigure(self, config: Config, roster: Roster) -> dict[str, list[str]]:
+    async def serve_sinks(self, config: Config) -> None:
+        """Serve exactly the configured sinks, and in a cluster its shared log."""
+        cluster = self._cluster
+        await self._delivery.reconfigure(
+            config.sinks if cluster is None else cluster.with_log(config.sinks)
+        )
+
+    async def run_accounts(self, config: Config, roster: Roster) -> dict[str, list[str]]:
+        """Run exactly the configured accounts, or in a cluster our share of them.
+
+        Gives the names by what became of them.
+        """
         if self._cluster is None:
-            await self._delivery.reconfigure(config.sinks)
             return await roster.reconfigure(config.accounts)
-        await self._delivery.reconfigure(self._cluster.with_log(config.sinks))
         return await self._cluster.reconfigure(roster, config.accounts)
 
     def _refuse(self, message: str) -> ReloadResult:
@@ -323,16 +333,6 @@ def _refused(message: str) -> ReloadResult:
 
 def _needing_restart(old: Config, new: Config) -> list[str]:
     return [name for name in NEEDS_RESTART if getattr(old, name) != getattr(new, name)]
-
-
-def _differences(
-    old: Mapping[str, ConfiguredSink], new: Mapping[str, ConfiguredSink]
-) -> dict[str, list[str]]:
-    return {
-        "added": [name for name in new if name not in old],
-        "removed": [name for name in old if name not in new],
-        "changed": [name for name in new if name in old and old[name] != new[name]],
-    }
 
 
 def _view(account: Account) -> AccountView:

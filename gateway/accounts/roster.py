@@ -19,6 +19,7 @@ from gateway.accounts.status import AccountStatus
 from gateway.accounts.supervisor import Ending, Supervisor
 from gateway.clock import Clock
 from gateway.contracts.adapter import ConfiguredAccount, ConnectGate
+from gateway.contracts.changes import changes_between
 from gateway.contracts.values import Fingerprints, fingerprints
 from gateway.events.model import StreamReason, StreamStatus
 from gateway.journal import Journal
@@ -100,12 +101,7 @@ class Roster:
         Returns the names by what became of them: added, removed, changed, unchanged.
         """
         old, wanted = self._wanted, _enabled(accounts)
-        changes = {
-            "added": [name for name in wanted if name not in old],
-            "removed": [name for name in old if name not in wanted],
-            "changed": [name for name in wanted if name in old and wanted[name] != old[name]],
-            "unchanged": [name for name in wanted if wanted[name] == old.get(name)],
-        }
+        changes = changes_between(old, wanted)
         self._wanted = wanted
         async with trio.open_nursery() as nursery:
             for name in changes["removed"]:

@@ -25,6 +25,7 @@ from gateway.cluster.settings import ClusterSettings
 from gateway.cluster.status import ClusterStatus, status_of
 from gateway.cluster.transfers import Transfers
 from gateway.contracts.adapter import ConfiguredAccount
+from gateway.contracts.changes import changes_between
 from gateway.contracts.sink import ConfiguredSink
 from gateway.delivery import Delivery
 from gateway.errors import GatewayError
@@ -91,12 +92,7 @@ class Cluster:
         self._accounts = new
         if self._keeper is not None:
             self._keeper.configure(new)
-        return {
-            "added": [name for name in new if name not in old],
-            "removed": [name for name in old if name not in new],
-            "changed": [name for name in new if name in old and new[name] != old[name]],
-            "unchanged": [name for name in new if new[name] == old.get(name)],
-        }
+        return changes_between(old, new)
 
     @asynccontextmanager
     async def keeping(self, roster: Roster, hurry: trio.Event | None) -> AsyncIterator[None]:

@@ -139,7 +139,12 @@ class Keeper:
         try:
             async with self._slots:
                 owned = self._lookout.owned(name) or NOBODY
-                await self._transfers.carry_out(act, self._accounts[name], owned)
+                configured = self._accounts.get(name)
+                if configured is None:
+                    # A reload took it away while it waited, or while it came.
+                    await self._transfers.give_up(name)
+                else:
+                    await self._transfers.carry_out(act, configured, owned)
         except (BoardUnavailable, NotTold, Superseded) as error:
             happenings.STEP_FAILED.emit(account=name, step=act, error=str(error))
         finally:

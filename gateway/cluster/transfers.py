@@ -68,7 +68,7 @@ class Transfers:
             case Act.HAND_OVER:
                 await self._hand_over(name, owned)
             case Act.GIVE_UP:
-                await self._give_up(name)
+                await self.give_up(name)
 
     # --- coming ----------------------------------------------------------------------
 
@@ -129,7 +129,8 @@ class Transfers:
             await self._end_epoch(name)
             happenings.HANDED_OVER.emit(account=name, to=ownership.successor)
 
-    async def _give_up(self, name: str) -> None:
+    async def give_up(self, name: str) -> None:
+        """Have nothing to do with an account any more."""
         account = self._roster.account(name)
         if account is None:
             return

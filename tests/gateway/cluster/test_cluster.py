@@ -6,6 +6,7 @@ from trio.testing import MockClock
 from gateway.events.model import Stream, StreamStatus
 from gateway.events.times import to_nanoseconds
 from tests.doubles.reports import order
+from tests.doubles.venue import configured
 from tests.gateway.cluster.conftest import ACCOUNT, Desk, Region
 
 SOON = 15
@@ -277,4 +278,20 @@ async def test_a_second_replica_follows_without_a_gap(region: Region, autojump_c
         assert other.owns
         assert ["2", "1"] == region.fills()
         assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_an_account_that_a_reload_took_away_is_given_up(
+    region: Region, autojump_clock: MockClock
+):
+    """A step that was under way at the reload leaves nothing behind, and the gateway lives on."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        for desk in (owner, other):
+            await desk.cluster.reconfigure(desk.roster, {})
+        await other.roster.add(configured(other.venue, ACCOUNT), standing_by=True)
+        await trio.sleep(SOON)
+
+        assert other.roster.names() == []
+        assert not owner.listens
         nursery.cancel_scope.cancel()
