@@ -52,7 +52,7 @@ class DialledStream(httpcore.AsyncNetworkStream):
         self._held_back = bytearray()
         self._is_reading = False
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002 (above)
         """The next bytes; none at the end."""
         # A server may refuse a body before it is all there: what it says then is read.
         with suppress(httpcore.WriteError):
@@ -66,7 +66,7 @@ class DialledStream(httpcore.AsyncNetworkStream):
         finally:
             self._is_reading = False
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002 (above)
         """Send it at the latest when an answer is waited for."""
         self._held_back += buffer
         if self._is_reading or len(self._held_back) > _MOST_HELD_BACK_BYTES:

@@ -46,13 +46,15 @@ class _LookUp:
         self.began = trio.current_time()
         self.done = trio.Event()
         self.found: Found = []
-        self.error: OSError | None = None
+        self.error: Exception | None = None
 
     async def wait(self) -> Found:
         await self.done.wait()
-        if self.error is not None:
+        if isinstance(self.error, OSError):
             # Each waiter's own, or they would all write into one traceback.
             raise type(self.error)(*self.error.args)
+        if self.error is not None:
+            raise self.error
         return self.found
 
 
@@ -109,7 +111,7 @@ class ThreadedResolver(trio.abc.HostnameResolver):
                 partial(self._look_up, *question), abandon_on_cancel=True, limiter=self._threads
             )
             self._answers[question] = (trio.current_time() + self._remember_seconds, asked.found)
-        except OSError as error:
+        except Exception as error:  # noqa: BLE001 (whoever waits raises it; here it ends the run)
             asked.error = error
         finally:
             if self._asked.get(question) is asked:

@@ -3,6 +3,7 @@
 import socket
 import threading
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -85,6 +86,16 @@ async def test_a_look_up_that_hangs_is_not_waited_for_for_ever(autojump_clock: M
         assert [("slow.example", 443)] == await resolver.getaddrinfo("slow.example", 443)
         nursery.cancel_scope.cancel()
     dead.set()
+
+
+async def test_any_failure_of_a_look_up_reaches_who_asked():
+    """A thread that cannot even be started is the asker's trouble, not the end of the run."""
+
+    def look_up(*_question: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with pytest.raises(RuntimeError, match="new thread"):
+        await ThreadedResolver(look_up=look_up).getaddrinfo("any.example", 443)
 
 
 async def test_once_installed_every_dial_uses_it():
