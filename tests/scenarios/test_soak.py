@@ -17,7 +17,8 @@ from tests.scenarios.results import Form, Results
 from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
-    pytest.param(Form.SHORT, 8, 1.5, id="short"),
+    # The runner's limits lie beyond the test's own, which say what is missing.
+    pytest.param(Form.SHORT, 8, 1.5, id="short", marks=pytest.mark.timeout(900)),
     pytest.param(
         Form.CI, 120, 10, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(900)]
     ),
@@ -31,9 +32,9 @@ WARM_SHARE = 0.25
 """Of the run, before it: what is kept in memory on purpose has filled up by then."""
 PAGE_SECONDS = 120.0
 """After so long the load rests for a moment, and what it did is judged and forgotten."""
-GROWTH_MIB = 50 + 2 * ACCOUNTS * 5_000 / 1024
+GROWTH_MIB = 50
 """What is kept in memory on purpose and fills up yet: the journal's caches and newest records,
-and a KiB for each of the 5,000 ended orders that the book of an account remembers."""
+and the ended orders that the books remember."""
 SLOPE_PAGES = 10
 """From so many pages on a slope tells more of a leak than of the moment."""
 REST_SECONDS = 300
