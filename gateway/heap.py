@@ -1,9 +1,10 @@
 """Gives back the memory that the allocator holds and nobody uses.
 
 Frames, events and rows of every size come and go by the hundred a second beside what
-stays, so the heap of the C library fills with holes. It hands back only what lies at
-the heap's end: a gateway whose memory in use stood still grew by some MiB an hour of
-load. Asked once a minute, in a thread, it lets the holes go; that takes a few milliseconds.
+stays, so the heap of the C library fills with holes, and it hands back only what lies at the
+heap's end: at 350 events a second 38 MiB stayed in use while the heap grew by 6 MiB a
+minute. Asked once a minute, in a thread, it lets whole pages of holes go, which took 1 to
+7 ms. That slows the growth and does not end it: what else grows is not known yet.
 """
 
 import ctypes
