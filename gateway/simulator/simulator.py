@@ -174,4 +174,4 @@ def _venue_time_ms(clock: Clock, faults: Faults) -> int:
 
 def _dice(purpose: str, scenario: Scenario) -> random.Random:
     """Chance of its own for each purpose, so that a fault does not change the market."""
-    return random.Random(f"{purpose} {scenario.seed}")  # noqa: S311  a game, no secret
+    return random.Random(f"{purpose} {scenario.seed}")  # noqa: S311 - a game, no secret

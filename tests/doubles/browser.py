@@ -77,7 +77,7 @@ class Tab:
     async def wait_for(self, script: str, seconds: float = 30) -> None:
         """Wait until a JavaScript expression is true."""
         with trio.fail_after(seconds):
-            while not await self.evaluate(f"!!({script})"):  # noqa: ASYNC110 - nobody rings
+            while not await self.evaluate(f"!!({script})"):  # noqa: ASYNC110 - a file - nobody rings
                 await trio.sleep(0.05)
 
     async def screenshot(self, path: Path) -> None:

@@ -53,7 +53,7 @@ def container(engine: Engine, tmp_path: Path) -> Iterator[str]:
 
 async def wait_ready(engine: Engine) -> None:
     """Wait until the gateway inside journals."""
-    ready = lambda: engine.try_run("exec", NAME, "gateway", "status").returncode == 0  # noqa: E731
+    ready = lambda: engine.try_run("exec", NAME, "gateway", "status").returncode == 0  # noqa: E731 - it reads as the question it is
     await wait_until(ready, 60, "a gateway that answers")
 
 

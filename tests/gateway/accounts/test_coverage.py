@@ -247,4 +247,4 @@ def test_rows_survive_a_round_trip():
     before = scene.coverage.gap
     scene.restart()
 
-    assert msgspec.structs.asdict(before) == msgspec.structs.asdict(scene.coverage.gap)  # type: ignore[arg-type]
+    assert msgspec.structs.asdict(before) == msgspec.structs.asdict(scene.coverage.gap)  # type: ignore[arg-type] # not None

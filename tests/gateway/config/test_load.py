@@ -138,7 +138,7 @@ def test_sink_options_and_its_own(write: Write) -> None:
 
     assert sink.options.kinds == (Kind.FILL,)
     assert Seconds(3) == sink.options.timeout
-    assert (sink.settings.lofts[0].street, sink.settings.lofts[0].birds) == ("x", 2)  # type: ignore[attr-defined]
+    assert (sink.settings.lofts[0].street, sink.settings.lofts[0].birds) == ("x", 2)  # type: ignore[attr-defined] # of this sink
 
 
 def test_defaults_are_merged_under_an_account(write: Write) -> None:

@@ -86,7 +86,7 @@ def test_a_literal_secret_draws_a_warning(write: Write) -> None:
     [warning] = config.warnings
     place = f"{path}:4:28: accounts.a.credentials.api_key"
     assert str(warning).startswith(f"{place}: the secret itself stands in this file (use {{env:")
-    assert config.accounts["a"].settings.credentials.api_key.read() == CANARY  # type: ignore[attr-defined]
+    assert config.accounts["a"].settings.credentials.api_key.read() == CANARY  # type: ignore[attr-defined] # the settings of this venue
 
 
 @pytest.mark.parametrize("open_file", ["configuration", "secret"])

@@ -51,7 +51,7 @@ class History:
                 if not going_on:
                     await self.come_to_rest()
 
-    async def live_until_restart(self, rest) -> bool:  # noqa: ANN001
+    async def live_until_restart(self, rest) -> bool:  # noqa: ANN001 - any
         """True when a restart is next."""
         for name, number in rest:
             if name == "restart":
@@ -82,7 +82,7 @@ class History:
         await mend(self, 0)
         self.delivery.resume(SINK)
         with trio.fail_after(24 * 3600):
-            while self.delivery.status()[SINK].pending:  # noqa: ASYNC110
+            while self.delivery.status()[SINK].pending:  # noqa: ASYNC110 - no bell
                 await trio.sleep(1)
         status = self.delivery.status()[SINK]
         assert adds_up(status)

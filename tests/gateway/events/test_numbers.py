@@ -53,7 +53,7 @@ def test_venue_spellings_become_plain(sent: str | int | Decimal, written: str):
 def test_what_is_no_quantity_is_refused(sent: object):
     """Text that is no finite decimal of believable size raises NumberError."""
     with pytest.raises(NumberError):
-        plain(sent)  # type: ignore[arg-type]
+        plain(sent)  # type: ignore[arg-type] # a wrong type is the point
 
 
 @given(believable)

@@ -26,7 +26,7 @@ async def start(*arguments: str) -> tuple[trio.Process, str]:
     with trio.fail_after(60):
         while "endpoints" not in text:
             piece = await process.stdout.receive_some()
-            assert piece, (await process.stderr.receive_some()).decode()  # type: ignore[union-attr]
+            assert piece, (await process.stderr.receive_some()).decode()  # type: ignore[union-attr] # piped
             text += piece.decode()
     return process, text
 

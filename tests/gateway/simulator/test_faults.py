@@ -37,7 +37,7 @@ async def test_pushes_arrive_without_faults(autojump_clock: MockClock):
 async def test_drop_ends_connections_without_a_closing_frame(autojump_clock: MockClock, how: str):
     """A dropped client meets the end of the stream (1006), and may come again."""
     async with followed_lbank() as (simulator, stream):
-        simulator.do(steps.Drop(how=how))  # type: ignore[arg-type]
+        simulator.do(steps.Drop(how=how))  # type: ignore[arg-type] # a literal
         with pytest.raises(trio_websocket.ConnectionClosed) as closed:
             await stream.get_message()
         assert closed.value.reason.code == 1006
@@ -122,7 +122,7 @@ async def test_delay_keeps_order(autojump_clock: MockClock):
         assert await hear(stream, 4.9) == []
         heard = pushes(await hear(stream, 1))
     times = [frame["TS"] for frame in heard]
-    assert times == sorted(times)  # type: ignore[type-var]
+    assert times == sorted(times)  # type: ignore[type-var] # never None here
     assert len(heard) == len(simulator.truth.deliveries)
 
 
@@ -284,7 +284,7 @@ async def test_a_blast_outruns_the_market(autojump_clock: MockClock):
     async with followed_lbank() as (simulator, stream):
         simulator.do(steps.Blast(frames=3_000))
         heard = pushes(await hear(stream))
-    assert len({frame["orderUpdate"]["uuid"] for frame in heard}) == 3_000  # type: ignore[index]
+    assert len({frame["orderUpdate"]["uuid"] for frame in heard}) == 3_000  # type: ignore[index] # JSON
     assert not simulator.truth.facts
 
 

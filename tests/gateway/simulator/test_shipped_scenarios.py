@@ -39,7 +39,7 @@ async def stay_connected(connect: Callable[[], Awaitable[None]]) -> None:
         try:
             with trio.move_on_after(3600):
                 await connect()
-        except Exception:  # noqa: BLE001  whatever a disaster does to a simple client
+        except Exception:  # noqa: BLE001 - whatever a disaster does to a simple client
             pass
         await trio.sleep(1)
 

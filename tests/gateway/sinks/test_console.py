@@ -34,7 +34,7 @@ def event_of(body: object, account: str = "lbank-main") -> Event:
         venue="lbank",
         origin=Origin.GATEWAY,
         received_time=Timestamp("2026-01-02T03:04:05.700123Z"),
-        body=body,  # type: ignore[arg-type]
+        body=body,  # type: ignore[arg-type] # any kind
     )
 
 

@@ -43,7 +43,7 @@ def context(state_dir: Path) -> SinkContext:
 
 def open_at(path: Path, **settings: object) -> AbstractAsyncContextManager[JsonlSink]:
     """The sink on `path`."""
-    made = JsonlSettings(path=path.name, **settings)  # type: ignore[arg-type]
+    made = JsonlSettings(path=path.name, **settings)  # type: ignore[arg-type] # any option
     return open_jsonl(made, context(path.parent))
 
 

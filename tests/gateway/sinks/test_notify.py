@@ -310,7 +310,7 @@ def test_large_fills(told: bool, symbol: str | None, fill: dict[str, str]):
     """A limit by quote currency compares values, one by contract counts contracts."""
     limits = {"USDT": PlainDecimal("10000"), "BTC/USD:BTC": PlainDecimal("500")}
     settings = NotifySettings(url=Secret.of("x"), about=(About.FILLS,), fills_over=limits)
-    event = with_body(Fill(order_id="o-1", **fill), symbol=symbol)  # type: ignore[arg-type]
+    event = with_body(Fill(order_id="o-1", **fill), symbol=symbol)  # type: ignore[arg-type] # any
 
     assert told is is_worth_telling(event, settings)
 
