@@ -1,8 +1,8 @@
 """The `postgres` sink: typed tables and views of last states, each event in them once.
 
-`settings` its options, `connection` how the server is spoken to, `database` tables and
-rows, `sink` the delivery, `probe` the check before the start. All but `settings` need the
-library.
+`settings` its options, `connection` how the server is spoken to, `database` the tables,
+`inserts` events on their way into them, `sink` the delivery, `probe` the check before the
+start. All but `settings` need the library.
 """
 
 from collections.abc import AsyncIterator

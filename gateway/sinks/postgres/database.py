@@ -1,53 +1,35 @@
-"""The database: its tables made or mended, rows put in, culprits found.
+"""The database: its tables made or mended, events put in, culprits found.
 
 Everything here but `cut` blocks and is called in a thread, one call at a time.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import psycopg
 from psycopg import errors, sql
 
 from gateway.contracts.sink import ACCEPTED, Record, Refused, Verdict
+from gateway.events.model import Kind
 from gateway.sinks.postgres.connection import Connection, connect, cut, describe
+from gateway.sinks.postgres.inserts import POSTGRES_TABLES, insert
 from gateway.sinks.postgres.settings import PostgresSettings
 from gateway.sinks.tables import (
     POSTGRES,
-    TABLES,
-    Column,
-    ColumnType,
     Table,
     add_column,
     create_indexes,
     create_table,
     create_view,
     drop_view,
-    insert,
-    row_of,
 )
 
-EVENT: Final = Column("event", ColumnType.JSON)
-"""The whole event as in every other sink, beside its columns."""
-POSTGRES_TABLES: Final = {
-    kind: msgspec.structs.replace(table, columns=(*table.columns, EVENT))
-    for kind, table in TABLES.items()
-}
 SETUP_LOCK: Final = 0x65656764
 """Of two gateways that start at once one makes the tables, the other waits: "eegd"."""
 ABOUT_THE_ROW: Final = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)
 """Errors that no repeat changes."""
-NUL: Final = "\N{SYMBOL FOR NULL}"
-"""Written for U+0000, which PostgreSQL cannot hold."""
-
-_ESCAPED_NUL: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
-_INSERTS: Final = {kind: insert(table, POSTGRES) for kind, table in POSTGRES_TABLES.items()}
-
-Row = tuple[Any, ...]
 
 
 class Database:
@@ -67,17 +49,15 @@ class Database:
         What is there already stays as it is. Raises `psycopg.Error` when nothing was inserted;
         after a lost commit that is not known, and inserting again is harmless.
         """
-        rows = [self._row(record) for record in records]
         try:
             connection = self._open()
             try:
                 with connection.transaction():
-                    self._add_all(connection, records, rows)
+                    self._add_all(connection, records)
                 return [ACCEPTED] * len(records)
             except ABOUT_THE_ROW:
                 with connection.transaction():
-                    pairs = zip(records, rows, strict=True)
-                    return [_add_one(connection, record, row) for record, row in pairs]
+                    return [self._add_one(connection, record) for record in records]
         except psycopg.Error:
             self.close()
             raise
@@ -94,23 +74,21 @@ class Database:
             with suppress(psycopg.Error):
                 connection.close()
 
-    def _row(self, record: Record) -> Row:
-        row = row_of(record, include_raw=self._include_raw)
-        event = record.native(include_raw=False).decode()
-        clean = [value.replace("\0", NUL) if isinstance(value, str) else value for value in row]
-        if "\\u0000" in event:
-            event = _ESCAPED_NUL.sub(rf"\1{NUL}", event)
-        return (*clean, event)
+    def _add_all(self, connection: Connection, records: Sequence[Record]) -> None:
+        by_kind: dict[Kind, list[Record]] = defaultdict(list)
+        for record in records:
+            by_kind[record.kind].append(record)
+        for kind, alike in by_kind.items():
+            insert(connection, kind, alike, raw=self._include_raw)
 
-    def _add_all(
-        self, connection: Connection, records: Sequence[Record], rows: Sequence[Row]
-    ) -> None:
-        by_kind: dict[Any, list[Row]] = defaultdict(list)
-        for record, row in zip(records, rows, strict=True):
-            by_kind[record.kind].append(row)
-        with connection.cursor() as cursor:
-            for kind, values in by_kind.items():
-                cursor.executemany(_INSERTS[kind].encode(), values)
+    def _add_one(self, connection: Connection, record: Record) -> Verdict:
+        try:
+            with connection.transaction():
+                insert(connection, record.kind, [record], raw=self._include_raw)
+        except ABOUT_THE_ROW as error:
+            reason = "constraint" if isinstance(error, psycopg.IntegrityError) else "value"
+            return Refused(reason=reason, excerpt=describe(error))
+        return ACCEPTED
 
     def _open(self) -> Connection:
         if self._connection is None:
@@ -128,16 +106,6 @@ class Database:
         found = _columns(connection, schema)
         for table in POSTGRES_TABLES.values():
             _prepare_table(connection, table, found.get(table.name))
-
-
-def _add_one(connection: Connection, record: Record, row: Row) -> Verdict:
-    try:
-        with connection.transaction():
-            connection.execute(_INSERTS[record.kind].encode(), row)
-    except ABOUT_THE_ROW as error:
-        reason = "constraint" if isinstance(error, psycopg.IntegrityError) else "value"
-        return Refused(reason=reason, excerpt=describe(error))
-    return ACCEPTED
 
 
 def _prepare_table(connection: Connection, table: Table, found: set[str] | None) -> None:

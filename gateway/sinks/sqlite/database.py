@@ -19,11 +19,11 @@ from gateway.sinks.tables import (
     create_table,
     create_view,
     drop_view,
-    insert,
+    insert_row,
     row_of,
 )
 
-_INSERTS: Final = {kind: insert(table, SQLITE) for kind, table in TABLES.items()}
+_INSERTS: Final = {kind: insert_row(table) for kind, table in TABLES.items()}
 
 
 class Database:

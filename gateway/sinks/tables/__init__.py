@@ -5,7 +5,7 @@ model, so the two cannot drift apart), `statements` writes the SQL of a dialect,
 turns a record into values. Pure: no database is named or spoken to here.
 """
 
-from gateway.sinks.tables.columns import TABLES, Column, ColumnType, Table
+from gateway.sinks.tables.columns import HEAD, RAW, TABLES, Column, ColumnType, Table
 from gateway.sinks.tables.rows import Value, row_of, row_of_native
 from gateway.sinks.tables.statements import (
     POSTGRES,
@@ -16,11 +16,13 @@ from gateway.sinks.tables.statements import (
     create_table,
     create_view,
     drop_view,
-    insert,
+    insert_row,
 )
 
 __all__ = [
+    "HEAD",
     "POSTGRES",
+    "RAW",
     "SQLITE",
     "TABLES",
     "Column",
@@ -33,7 +35,7 @@ __all__ = [
     "create_table",
     "create_view",
     "drop_view",
-    "insert",
+    "insert_row",
     "row_of",
     "row_of_native",
 ]

@@ -16,8 +16,6 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """What differs between databases."""
 
     types: Mapping[ColumnType, str]
-    placeholder: str
-    """Stands for a value in an INSERT."""
 
 
 SQLITE: Final = Dialect(
@@ -32,7 +30,6 @@ SQLITE: Final = Dialect(
         ColumnType.TIME: "TEXT",
         ColumnType.JSON: "TEXT",
     },
-    placeholder="?",
 )
 
 POSTGRES: Final = Dialect(
@@ -44,7 +41,6 @@ POSTGRES: Final = Dialect(
         ColumnType.TIME: "timestamptz",
         ColumnType.JSON: "jsonb",
     },
-    placeholder="%s",
 )
 
 
@@ -86,9 +82,9 @@ def drop_view(table: Table) -> str:
     return f'DROP VIEW IF EXISTS "{table.view}"'
 
 
-def insert(table: Table, dialect: Dialect) -> str:
-    """A row; nothing happens where its id is there already."""
-    values = ", ".join([dialect.placeholder] * len(table.columns))
+def insert_row(table: Table) -> str:
+    """A row, as `row_of` makes it; nothing happens where its id is there already."""
+    values = ", ".join("?" * len(table.columns))
     return (
         f'INSERT INTO "{table.name}" ({_listed(table.names)}) VALUES ({values})'  # noqa: S608 (the same)
         ' ON CONFLICT ("id") DO NOTHING'

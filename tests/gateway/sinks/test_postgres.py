@@ -20,6 +20,7 @@ from gateway.delivery.policy import Result
 from gateway.events.model import Balance
 from gateway.events.numbers import PlainDecimal
 from gateway.sinks.postgres import PostgresSettings, open_postgres, probe_postgres
+from gateway.sinks.postgres.inserts import STATEMENT_BYTES
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, item
 from tests.doubles.events import fill_event
@@ -59,18 +60,22 @@ class Desk:
         return PostgresSettings(**(given | settings))
 
     @asynccontextmanager
-    async def sink(self, timeout: float = 15, **settings: Any) -> AsyncIterator[Any]:
+    async def sink(
+        self, timeout: float = 15, *, include_raw: bool = False, **settings: Any
+    ) -> AsyncIterator[Any]:
         """The sink in front of it."""
-        async with open_postgres(self.settings(**settings), context(timeout)) as sink:
+        around = context(timeout, include_raw=include_raw)
+        async with open_postgres(self.settings(**settings), around) as sink:
             yield sink
 
 
-def context(timeout: float = 15) -> SinkContext:
+def context(timeout: float = 15, *, include_raw: bool = False) -> SinkContext:
     """What the house hands over."""
+    options = SinkOptions(type="postgres", timeout=Seconds(timeout), include_raw=include_raw)
     return SinkContext(
         name="ledger",
         state_dir=Path("/nonexistent"),
-        options=SinkOptions(type="postgres", timeout=Seconds(timeout)),
+        options=options,
         clock=WALL_CLOCK,
         redactor=Redactor(),
     )
@@ -110,6 +115,37 @@ async def test_a_row_has_types(desk: Desk):
     assert datetime(2026, 1, 2, 3, 4, 5, 678000, tzinfo=UTC) == at
     assert derived is False
     assert json.loads(one.record.native(include_raw=False)) == event
+
+
+async def test_raw_stands_in_a_column_of_its_own(desk: Desk):
+    """With `include_raw` the venue's text has its column, and is not in the event's JSON too."""
+    one = item(1, fill_event(1, raw='{"odd": "\\u0000 \\\\u0000"}'))
+    async with desk.sink(include_raw=True) as sink:
+        await deliver_all(sink, [one])
+
+    [(raw, event)] = desk.ask("SELECT raw, event FROM fills")
+    assert '{"odd": "\\u0000 \\\\u0000"}' == raw
+    assert json.loads(one.record.native(include_raw=False)) == event
+
+
+async def test_a_batch_larger_than_one_statement(desk: Desk):
+    """What is too much for one statement is split, in one transaction all the same."""
+    large = [item(seq, fill_event(seq, raw="x" * (STATEMENT_BYTES // 3))) for seq in range(1, 9)]
+    async with desk.sink(include_raw=True) as sink:
+        await deliver_all(sink, large)
+
+    assert [(8, 1)] == desk.ask("SELECT count(*), count(DISTINCT xmin::text) FROM fills")
+
+
+async def test_a_field_that_an_older_gateway_did_not_journal(desk: Desk):
+    """Its column is empty."""
+    [one] = fills(1)
+    tail = one.record.tail.replace(b',"derived":false', b"")
+    older = Item(msgspec.structs.replace(one.record, tail=tail), one.body)
+    async with desk.sink() as sink:
+        await deliver_all(sink, [older])
+
+    assert [(None, "0.003")] == desk.ask("SELECT derived, quantity::text FROM fills")
 
 
 async def test_what_is_there_stays(desk: Desk):
