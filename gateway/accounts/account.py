@@ -148,6 +148,11 @@ class Account:
         self.cells.frames.inc(count)
         self.coverage.prove(received_ns)
 
+    def agree(self, at_ns: int) -> None:
+        """REST was read, and nothing that happened before `at_ns` is missing."""
+        self.coverage.agree(at_ns)
+        self.book.agreed_ns = at_ns
+
     def venue_ns(self, at_ns: int | None) -> int | None:
         """An instant of our clock by the venue's, for comparing with what it stamped."""
         offset = self.adapter.clock_offset_seconds()

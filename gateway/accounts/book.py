@@ -13,13 +13,13 @@ from gateway.accounts.holdings import Holdings
 from gateway.accounts.news import Heard, News, Scribe
 from gateway.accounts.oddities import Oddities
 from gateway.accounts.orders import Orders, Reconcile
-from gateway.accounts.rows import Rows, Section, load_section
+from gateway.accounts.rows import Rows, Section, StreamKey, load_section, load_stream
 from gateway.contracts.adapter import Known
 from gateway.contracts.told import Told, ToldBalance, ToldFill, ToldOrder, ToldPosition
 from gateway.telemetry.redaction import Redactor
 
-PRUNE_EVERY: Final = 1_000
-"""Reports between two looks for final orders to drop."""
+TIDY_EVERY: Final = 100
+"""Reports between two looks for orders that ended."""
 
 SYMBOL_SEEN_NS: Final = 7 * 24 * 3600 * 10**9
 """'Seen lately', for the pairs that a recovery asks for."""
@@ -40,6 +40,8 @@ class Book:
         self._oddities = Oddities(self._scribe)
         self._symbols: dict[str, int] = {}
         """The venue's symbols in use, and when that was noted."""
+        self.agreed_ns = 0
+        """When REST last agreed: nothing that ended before is asked for any more."""
         self._reports = 0
 
     def load(self, rows: Rows) -> None:
@@ -48,11 +50,12 @@ class Book:
         self.holdings.load(rows)
         self._oddities.load(rows)
         self._symbols = load_section(rows, Section.SYMBOL)
+        self.agreed_ns = load_stream(rows, StreamKey.AGREED, int) or 0
 
     def known(self, now_ns: int) -> Known:
         """What a recovery may want to ask for."""
-        orders = self.orders.known
-        open_orders = {key: known for key, known in orders.items() if not known.order.final}
+        known_orders = self.orders.known.items()
+        open_orders = {key: known for key, known in known_orders if not known.order.final}
         seen = {name for name, at in self._symbols.items() if now_ns - at < SYMBOL_SEEN_NS}
         seen |= {known.venue_symbol for known in open_orders.values() if known.venue_symbol}
         return Known(
@@ -60,7 +63,7 @@ class Book:
             venue_symbols=tuple(sorted(seen)),
             assets=tuple(sorted(self.holdings.balances)),
             held_symbols=self.holdings.held_symbols(),
-            find_order=orders.get,
+            find_order=self.orders.find,
         )
 
     def apply(self, told: Iterable[Told], heard: Heard) -> News:
@@ -72,9 +75,9 @@ class Book:
             if len(news.events) > before:
                 self._note_symbol(getattr(each, "venue_symbol", None), heard.received_ns, news)
             self._reports += 1
-        if self._reports >= PRUNE_EVERY:
+        if self._reports >= TIDY_EVERY:
             self._reports = 0
-            self.orders.prune(heard.received_ns, news)
+            self.orders.tidy(heard.received_ns, self.agreed_ns, news)
         return news
 
     def would_be_news(self, told: Sequence[Told], heard: Heard) -> list[Told]:

@@ -5,14 +5,14 @@ the adapter's `reconcile` completes a report and derives fills from two states.
 """
 
 from collections.abc import Callable
-from itertools import islice, takewhile
 from typing import Final
 
 import msgspec
 
+from gateway.accounts.ended import EndedOrders
 from gateway.accounts.freshness import is_stale
 from gateway.accounts.news import Heard, News, Scribe, Source
-from gateway.accounts.rows import Rows, Section, load_section
+from gateway.accounts.rows import Rows, Section, load_section, read_section
 from gateway.contracts.told import KnownOrder, Mark, Reconciled, ToldFill, ToldOrder
 from gateway.events import identity
 from gateway.events.identity import Facts
@@ -24,15 +24,6 @@ Reconcile = Callable[[KnownOrder | None, ToldOrder], Reconciled]
 
 IDS_KEPT: Final = 32
 """Ids remembered per order (two a state), to tell a repeat from a state that came back."""
-
-FINAL_ORDERS_KEPT_NS: Final = 3 * 24 * 3600 * 10**9
-"""A final order stays for three days, so that late reports find it. An open one
-is never aged out."""
-
-FINAL_ORDERS_KEPT: Final = 50_000
-"""And at most so many of an account, 700 bytes each. The periodic check reads back some
-minutes: what ended in that time has to be known still, or it would take it for news. No
-venue lets an account end 50,000 orders in that time."""
 
 SLACK_NS: Final = 5 * 10**9
 """How much older than a gap a find may be. REST rounds times to seconds, and clocks differ;
@@ -52,22 +43,32 @@ class Orders:
         self._scribe = scribe
         self._reconcile = reconcile
         self.known: dict[str, KnownOrder] = {}
-        """By order id."""
+        """By order id: those that are open, and those that ended since the last `tidy`."""
+        self._just_ended: dict[str, None] = {}
+        """The ids of the latter."""
+        self._ended = EndedOrders()
+        """Those that ended before."""
         self._marks: dict[str, Mark] = {}
         """How far fills are derived for orders that no report has shown yet."""
-        self._ended: dict[str, None] = {}
-        """Ids of the final orders, that which ended first in front."""
 
     def load(self, rows: Rows) -> None:
         """Take over what an earlier run knew."""
-        self.known = load_section(rows, Section.ORDER)
-        ended = [(known.received_ns, key) for key, known in self.known.items() if known.order.final]
-        self._ended = dict.fromkeys(key for _, key in sorted(ended))
+        self.known, self._just_ended, self._ended = {}, {}, EndedOrders()
+        for order_id, known in read_section(rows, Section.ORDER):
+            if known.order.final:
+                self._ended.put(order_id, known)
+            else:
+                self.known[order_id] = known
+        self._ended.sort()
         self._marks = load_section(rows, Section.MARK)
+
+    def find(self, order_id: str) -> KnownOrder | None:
+        """What is known of an order."""
+        return self.known.get(order_id) or self._ended.find(order_id)
 
     def would_be_news(self, told: ToldOrder, heard: Heard) -> bool:
         """Tell whether `apply` would make an event of the order's state."""
-        known = self.known.get(told.order.order_id)
+        known = self.find(told.order.order_id)
         if known is None:
             return not _is_old_history(known, told, heard)
         return not is_stale(known, told, heard) and _moved(known, told)
@@ -75,7 +76,7 @@ class Orders:
     def apply(self, told: ToldOrder, heard: Heard, news: News) -> None:
         """Take an order's state, and the trade that came with it."""
         order_id = told.order.order_id
-        known = self.known.get(order_id)
+        known = self.find(order_id)
         trade_id = told.trade.fill.fill_id if told.trade is not None else None
         facts = identity.order_facts(told.order, trade_id=trade_id)
         facts_id = self._scribe.id_of(_ORDER, facts)
@@ -114,15 +115,13 @@ class Orders:
             updated_time=known.order.updated_time or told.order.updated_time,
         )
         if completed != known.order:
-            order_id = told.order.order_id
-            self.known[order_id] = msgspec.structs.replace(known, order=completed)
-            self._scribe.change(news, _ORDERS, order_id, self.known[order_id])
+            self._keep(msgspec.structs.replace(known, order=completed), news)
 
     def _new_state(
         self, told: ToldOrder, heard: Heard, news: News, *, facts: Facts, facts_id: str
     ) -> None:
         order_id = told.order.order_id
-        known = self.known.get(order_id)
+        known = self.find(order_id)
         if told.order.status is _UNKNOWN:
             news.unknown_words += 1
         reconciled = self._reconciled(known, told, heard, news)
@@ -132,7 +131,7 @@ class Orders:
         symbol = told.symbol or (known.symbol if known else None)
         venue_symbol = told.venue_symbol or (known.venue_symbol if known else None)
         earlier = known.ids_here if known is not None else ()
-        self.known[order_id] = KnownOrder(
+        state = KnownOrder(
             order=reconciled.order,
             symbol=symbol,
             venue_symbol=venue_symbol,
@@ -141,10 +140,7 @@ class Orders:
             received_ns=heard.received_ns if heard.as_of_ns is None else heard.as_of_ns,
             ids_here=(*earlier[-IDS_KEPT:], facts_id, event_id),
         )
-        self._scribe.change(news, _ORDERS, order_id, self.known[order_id])
-        self._ended.pop(order_id, None)
-        if reconciled.order.final:
-            self._ended[order_id] = None
+        self._keep(state, news)
         if self._marks.pop(order_id, None) is not None:
             self._scribe.change(news, Section.MARK, order_id, None)
         source = Source(told.raw, told.venue_time, symbol, venue_symbol)
@@ -198,7 +194,7 @@ class Orders:
         assert told.span is not None
         before, after = told.span
         order_id = told.fill.order_id
-        known = self.known.get(order_id)
+        known = self.find(order_id)
         mark = known.mark if known is not None else self._marks.get(order_id)
         if mark is not None and compare(after, mark.quantity) <= 0:
             return None
@@ -208,8 +204,7 @@ class Orders:
             told = msgspec.structs.replace(told, fill=fill, span=(before, after))
         moved = Mark(after)
         if known is not None:
-            self.known[order_id] = msgspec.structs.replace(known, mark=moved)
-            self._scribe.change(news, _ORDERS, order_id, self.known[order_id])
+            self._keep(msgspec.structs.replace(known, mark=moved), news)
         else:
             self._marks[order_id] = moved
             self._scribe.change(news, Section.MARK, order_id, moved)
@@ -217,7 +212,7 @@ class Orders:
 
     def _emit_fill(self, told: ToldFill, heard: Heard, news: News) -> None:
         fill = told.fill
-        known = self.known.get(fill.order_id)
+        known = self.find(fill.order_id)
         if fill.fill_id is not None:
             facts = identity.fill_facts(fill.order_id, fill.fill_id)
         elif told.span is not None:
@@ -235,18 +230,26 @@ class Orders:
         )
         self._scribe.emit(news, heard, self._scribe.id_of(_FILL, facts), fill, source)
 
-    def prune(self, now_ns: int, news: News) -> None:
-        """Let go of orders that ended long ago, or before many others."""
-        surplus = max(len(self._ended) - FINAL_ORDERS_KEPT, 0)
-        old = list(islice(self._ended, surplus))
-        later = islice(self._ended, surplus, None)
-        old += takewhile(lambda key: self._is_outdated(key, now_ns), later)
-        for order_id in old:
-            del self.known[order_id], self._ended[order_id]
-            self._scribe.change(news, _ORDERS, order_id, None)
+    def _keep(self, known: KnownOrder, news: News) -> None:
+        """Know this of an order from now on."""
+        order_id = known.order.order_id
+        self.known[order_id] = known
+        self._scribe.change(news, _ORDERS, order_id, known)
+        if known.order.final:
+            self._just_ended[order_id] = None
+            self._ended.discard(order_id)
 
-    def _is_outdated(self, order_id: str, now_ns: int) -> bool:
-        return now_ns - self.known[order_id].received_ns > FINAL_ORDERS_KEPT_NS
+    def tidy(self, now_ns: int, agreed_ns: int, news: News) -> None:
+        """Pack what ended, and let go of what ended long ago or before many others.
+
+        `agreed_ns`: when REST last agreed with the book. No reading asks for what
+        ended before, or would make news of it.
+        """
+        for order_id in self._just_ended:
+            self._ended.put(order_id, self.known.pop(order_id))
+        self._just_ended.clear()
+        for order_id in self._ended.let_go(now_ns, agreed_ns):
+            self._scribe.change(news, _ORDERS, order_id, None)
 
 
 def _is_old_history(known: KnownOrder | None, told: ToldOrder, heard: Heard) -> bool:

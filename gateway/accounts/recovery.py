@@ -163,7 +163,7 @@ class Recovery:
         result = await self._attempt(Purpose.SNAPSHOT, None, reading)
         if result is not None:
             self._account.coverage.begin()
-            self._account.coverage.agree(began_ns)
+            self._account.agree(began_ns)
             self._account.show_state()
 
     async def _read_gap(self) -> None:
@@ -184,7 +184,7 @@ class Recovery:
             return
         if result is not None:
             await self._close_gap(reading, result, since_ns, began_ns)
-            account.coverage.agree(began_ns)
+            account.agree(began_ns)
         elif not gap.given_up and trio.current_time() - self._gap_met_at > GIVE_UP_SECONDS:
             await self._give_up()
 
@@ -272,7 +272,7 @@ class Recovery:
             missing = self._missing(comparison)
         if not missing:
             # What happened while it was read is the next one's to confirm.
-            account.coverage.agree(began_ns)
+            account.agree(began_ns)
             return
         happenings.CHECK_DISAGREED.emit(account=account.name, rows=len(missing))
         account.coverage.open_gap(

@@ -4,7 +4,7 @@ Rows live in the journal's database and move in the same transaction as the even
 that follow from them, so a restart derives nothing twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Any, Final, TypeVar
 
@@ -115,8 +115,13 @@ def change(account: str, section: Section, key: str, value: Any) -> BookChange:
 
 def load_section(rows: Rows, section: Section) -> dict[str, Any]:
     """Every row of one section, decoded."""
-    decoder = _DECODERS[section]
-    return {key: decoder.decode(value) for (name, key), value in rows.items() if name == section}
+    return dict(read_section(rows, section))
+
+
+def read_section(rows: Rows, section: Section) -> Iterator[tuple[str, Any]]:
+    """The rows of one section by key, decoded one by one: there may be many."""
+    decode = _DECODERS[section].decode
+    return ((key, decode(value)) for (name, key), value in rows.items() if name == section)
 
 
 def load_stream(rows: Rows, key: StreamKey, row_type: type[_T]) -> _T | None:

@@ -146,9 +146,11 @@ def assert_orders_are_true(house: House, untold: Collection[str] = ()) -> None:
     """
     for order_id, fact in house.simulator.truth.last(0, FactKind.ORDER).items():
         told = fact.told
-        if order_id not in house.book.orders.known and told["status"] in untold:
+        known = house.book.orders.find(order_id)
+        if known is None and told["status"] in untold:
             continue
-        order = house.book.orders.known[order_id].order
+        assert known is not None, order_id
+        order = known.order
         assert (told["status"], told["final"], told["side"]) == (
             order.status,
             order.final,

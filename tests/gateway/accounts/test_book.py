@@ -3,14 +3,16 @@
 from collections.abc import Callable
 from itertools import permutations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.accounts.book import PRUNE_EVERY, Book
+from gateway.accounts.book import TIDY_EVERY, Book
+from gateway.accounts.ended import AGREED_SLACK_NS, ENDED_KEPT, ENDED_KEPT_NS, ENDED_MOST
 from gateway.accounts.news import Heard, News
 from gateway.accounts.oddities import TEXTS_KEPT
-from gateway.accounts.orders import FINAL_ORDERS_KEPT, FINAL_ORDERS_KEPT_NS, Reconcile
+from gateway.accounts.orders import Reconcile
 from gateway.accounts.rows import Rows
 from gateway.contracts.told import Mark, Told, ToldUnrecognized
 from gateway.events.model import Fill, Kind, Order, Origin
@@ -56,6 +58,12 @@ class Ledger:
             since_ns=None if since is None else ns(since),
         )
         return self._keep(told, heard)
+
+    def order(self) -> Order:
+        """What is known of the order that most reports are about."""
+        known = self.book.orders.find("o1")
+        assert known is not None
+        return known.order
 
     def _keep(self, told: tuple[Told, ...], heard: Heard) -> News:
         news = self.book.apply(told, heard)
@@ -311,7 +319,7 @@ def test_rest_repeats_a_state_that_a_push_told_in_other_words():
     repeat = ledger.read(order(status="partially_filled", filled="1", time=2), sent=2000)
 
     assert (summary(repeat), repeat.duplicate) == ([], 1)
-    assert ledger.book.orders.known["o1"].order.side == "buy"
+    assert ledger.order().side == "buy"
 
 
 def test_a_clock_that_was_set_back_does_not_silence_rest():
@@ -450,28 +458,91 @@ def test_final_orders_leave_the_book_after_days_open_ones_never():
     """Ageing drops ended orders and their rows; an open order stays for good."""
     ledger = Ledger()
     ledger.push(order("done", status="canceled"), order("open"), at=0)
-    much_later = FINAL_ORDERS_KEPT_NS // 1_000_000 + 1000
-    for _ in range(PRUNE_EVERY):
+    much_later = ENDED_KEPT_NS // 1_000_000 + 1000
+    for _ in range(TIDY_EVERY):
         ledger.push(balance(time=None), at=much_later)
 
-    assert set(ledger.book.orders.known) == {"open"}
+    assert ledger.book.orders.find("done") is None
+    assert ledger.book.orders.find("open") is not None
     assert ("order", "done") not in ledger.rows
     assert ("order", "open") in ledger.rows
 
 
-def test_of_very_many_final_orders_the_latest_stay():
-    """Beyond the number kept, those that ended first go, from memory and from the rows."""
-    book = Book("a", "v", reconcile=reports.reconcile, redactor=Redactor())
-    heard = Heard(origin=Origin.PUSH, received_ns=ns(1000))
-    book.apply([order("open")], heard)
+def end_orders(book: Book, count: int) -> set[str]:
+    """End so many orders, a second after the epoch; the ids that the book let go of."""
     gone: set[str] = set()
-    for first in range(0, FINAL_ORDERS_KEPT + PRUNE_EVERY, PRUNE_EVERY):
-        ended = [order(str(first + n), status="canceled") for n in range(PRUNE_EVERY)]
+    heard = Heard(origin=Origin.PUSH, received_ns=ns(1000))
+    for first in range(0, count, TIDY_EVERY):
+        ended = [order(str(first + n), status="canceled") for n in range(TIDY_EVERY)]
         gone |= {key for _, _, key, row in book.apply(ended, heard).changes if row is None}
+    return gone
 
-    assert gone == {str(number) for number in range(PRUNE_EVERY)}
-    assert len(book.orders.known) == FINAL_ORDERS_KEPT + 1
-    assert "open" in book.orders.known
+
+def make_book(agreed_ns: int) -> Book:
+    """A book with one open order, and what REST last agreed with."""
+    book = Book("a", "v", reconcile=reports.reconcile, redactor=Redactor())
+    book.apply([order("open")], Heard(origin=Origin.PUSH, received_ns=ns(1000)))
+    book.agreed_ns = agreed_ns
+    return book
+
+
+def test_of_many_final_orders_the_latest_stay():
+    """Beyond the number kept, those that ended first go, from memory and from the rows."""
+    book = make_book(agreed_ns=ns(1000) + AGREED_SLACK_NS + 1)
+
+    assert end_orders(book, ENDED_KEPT + TIDY_EVERY) == {str(n) for n in range(TIDY_EVERY)}
+    assert book.orders.find("0") is None
+    assert book.orders.find(str(TIDY_EVERY)) is not None
+    assert book.orders.find("open") is not None
+
+
+def test_final_orders_stay_while_a_reading_may_list_them():
+    """What ended since REST last agreed stays, up to a bound: else it would be news again."""
+    book = make_book(agreed_ns=ns(1000))
+
+    assert end_orders(book, ENDED_MOST) == set()
+    assert end_orders(make_book(agreed_ns=0), ENDED_MOST + TIDY_EVERY) == {
+        str(n) for n in range(TIDY_EVERY)
+    }
+
+
+def test_an_agreement_outlives_a_restart():
+    """A restarted book knows from its rows which orders no reading will list."""
+    ledger = Ledger()
+    ledger.rows["stream", "agreed"] = msgspec.msgpack.encode(ns(5000))
+    ledger.reopen()
+
+    assert ledger.book.agreed_ns == ns(5000)
+
+
+@given(st.sampled_from(["canceled", "filled"]), st.integers(0, 9))
+def test_an_order_is_known_after_its_end_as_before(status: str, filled: int):
+    """Packed away, an order that ended is still all that was known of it, but for old ids."""
+    ledger = Ledger()
+    ledger.push(order(status="new", side="sell"), order(status=status, filled=str(filled)))
+    before = ledger.book.orders.known["o1"]
+    ledger.push(*[balance(time=None)] * TIDY_EVERY)
+
+    assert "o1" not in ledger.book.orders.known
+    expected = msgspec.structs.replace(before, ids_here=before.ids_here[-2:])
+    assert ledger.book.orders.find("o1") == expected
+    ledger.reopen()
+    assert ledger.book.orders.find("o1") == expected
+
+
+def test_a_final_order_that_was_packed_never_reopens():
+    """A late push of an order that ended long before is stale, and more fills are told once."""
+    ledger = Ledger()
+    ledger.push(order(status="canceled", filled="3", time=2))
+    ledger.push(*[balance(time=None)] * TIDY_EVERY)
+
+    assert ledger.push(order(status="new", time=1)).stale == 1
+    assert summary(ledger.push(order(status="canceled", filled="4", time=3))) == [
+        "order canceled 4",
+        "fill 1",
+    ]
+    ledger.push(*[balance(time=None)] * TIDY_EVERY)
+    assert ledger.push(order(status="canceled", filled="4", time=3)).stale == 1
 
 
 STATES = [
@@ -489,7 +560,7 @@ def test_any_order_of_arrival_ends_in_the_same_state():
         events = [e for told in (*arrival, *arrival) for e in ledger.push(told).events]
         filled = sum(int(e.body.quantity) for e in events if isinstance(e.body, Fill))
 
-        assert ledger.book.orders.known["o1"].order.status == "filled"
+        assert ledger.order().status == "filled"
         assert filled == 10
 
 
@@ -510,5 +581,4 @@ def test_no_quantity_is_ever_derived_twice(arrival: list[Told], restart_at: int)
             if event.kind is Kind.FILL:
                 assert isinstance(event.body, Fill)
                 total += int(event.body.quantity)
-        known = ledger.book.orders.known["o1"].order
-        assert str(total) == known.filled_quantity
+        assert str(total) == ledger.order().filled_quantity
