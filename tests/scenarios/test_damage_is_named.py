@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import trio
 
 from gateway.__main__ import main
+from tests.gateway.journal.mutations import run_mutations, write_everything
 from tests.scenarios.results import Results
 from tests.scenarios.rig import Rig, open_rig, wait_until
 
@@ -17,6 +19,12 @@ PAGE_BYTES = 4096
 FRAME_BYTES = 24 + PAGE_BYTES
 WAL_HEADER_BYTES = 32
 EVENTS = 300
+FIRST_SEED = 60
+"""`make test` tries those before (`tests/gateway/journal/test_damage.py`)."""
+MUTATIONS = [
+    pytest.param(200, "CI", marks=[pytest.mark.scenarios, pytest.mark.timeout(600)]),
+    pytest.param(5000, "soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
+]
 FLIPS = [pytest.param(3, "short"), pytest.param(20, "CI", marks=pytest.mark.scenarios)]
 
 
@@ -88,6 +96,18 @@ async def test_damage_is_named_and_never_delivered(
         5, "damaged files between two runs", "short", damages=len(DAMAGES), exit_code=DAMAGED,
         delivered_wrongly=0, facts=verdict.facts, lost=len(verdict.missing),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("mutations", "form"), MUTATIONS)
+def test_damage_anywhere_is_found_or_harmless(
+    tmp_path: Path, results: Results, mutations: int, form: str
+):
+    """Bits, sectors, pages and ends of any file: what is read is what was written, or nothing."""
+    written = tmp_path / "written"
+    trio.run(write_everything, tmp_path / "source", written)
+    became = run_mutations(written, tmp_path, range(FIRST_SEED, FIRST_SEED + mutations))
+    assert became["found"] > mutations // 4
+    results.note(5, "mutations of a journal's files", form, mutations=mutations, **became, wrong=0)
 
 
 @pytest.mark.parametrize(("flips", "form"), FLIPS)
