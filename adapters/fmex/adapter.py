@@ -44,7 +44,6 @@ from gateway.errors import (
     SubscriptionRefused,
 )
 from gateway.telemetry.happenings import Happening, Level
-from gateway.wire.limits import RateLimiter
 from gateway.wire.rest import RestClient
 from gateway.wire.websocket import WebSocket, open_websocket
 
@@ -94,6 +93,7 @@ class PerpetualAdapter:
             read_key=self._read_key,
             clock=self._clock,
             redactor=context.redactor,
+            wait_turn=self._request_turn,
         )
         self._signatures: deque[str] = deque()
 
@@ -103,6 +103,8 @@ class PerpetualAdapter:
         self, outlet: Outlet, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """See the contract."""
+        # Accounts that were cut together all ask for the time.
+        await self._turn_at(self._settings.endpoints.rest)
         problem = await self._learn_clock()
         async with self._connect() as websocket:
             # Not before: where nothing can be reached, that alone is worth a line.
@@ -123,8 +125,7 @@ class PerpetualAdapter:
         context = self._context
         url = self._settings.endpoints.websocket
         # The turn comes before the signature, which would grow stale in a long queue.
-        host = urlsplit(url).hostname or url
-        await context.connect_gate.wait_turn(host, context.options.connect_rate)
+        await self._turn_at(_host_of(url))
         try:
             async with self._open_websocket(
                 self._signed(url), transport=context.options.transport, proxy=context.options.proxy
@@ -135,6 +136,18 @@ class PerpetualAdapter:
                 raise
             body = context.redactor.redact(error.body)
             raise (error_of_upgrade(error.status, body) or error) from None
+
+    async def _turn_at(self, door: str) -> None:
+        context = self._context
+        await context.connect_gate.wait_turn(door, context.options.connect_rate)
+
+    async def _request_turn(self, api_key: str) -> None:
+        await self._context.request_gate.wait_turn(
+            _host_of(self._settings.endpoints.rest),
+            api_key,
+            per_second=REST_PER_SECOND,
+            burst=REST_BURST,
+        )
 
     def _signed(self, url: str) -> str:
         sign_url = self._settings.endpoints.sign.rstrip("/") + STREAM_PATH
@@ -226,6 +239,10 @@ class PerpetualAdapter:
         return key
 
 
+def _host_of(url: str) -> str:
+    return urlsplit(url).hostname or url
+
+
 def _open_rest(settings: Settings, context: AdapterContext) -> RestClient:
     def count(result: str) -> None:
         context.metrics.cell("gateway_rest_requests", context.account, result).inc()
@@ -234,6 +251,5 @@ def _open_rest(settings: Settings, context: AdapterContext) -> RestClient:
         settings.endpoints.rest,
         clock=context.clock,
         proxy=context.options.proxy,
-        limiter=RateLimiter(REST_PER_SECOND, REST_BURST),
         count=count,
     )

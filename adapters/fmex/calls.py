@@ -4,7 +4,7 @@ FMEX answers business errors with HTTP 400 and a JSON body, so the body is read
 before the HTTP status is believed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 import msgspec
@@ -19,6 +19,9 @@ from gateway.telemetry.redaction import Redactor
 from gateway.wire.rest import Answer
 
 _GOOD: Final = (0, "ok")
+
+_NO_KEY: Final = ""
+"""Unsigned requests have a limit of their own."""
 
 
 class Rest(Protocol):
@@ -58,7 +61,8 @@ class Reading(msgspec.Struct, frozen=True, gc=False):
 class Calls:
     """Reads one account of FMEX by REST.
 
-    `read_key` is asked at each request, so that a rotated key takes effect.
+    `read_key` is asked at each request, so that a rotated key takes effect; `wait_turn`
+    waits until a request with that key may go to FMEX.
     """
 
     def __init__(
@@ -69,15 +73,18 @@ class Calls:
         read_key: Callable[[], Key],
         clock: VenueClock,
         redactor: Redactor,
+        wait_turn: Callable[[str], Awaitable[None]],
     ) -> None:
         self._rest = rest
         self._sign_url = sign_url.rstrip("/")
         self._read_key = read_key
         self._clock = clock
         self._redactor = redactor
+        self._wait_turn = wait_turn
 
     async def learn_clock(self) -> None:
         """Ask for the venue's time. Raises `VenueUnavailable` or `RateLimited`."""
+        await self._wait_turn(_NO_KEY)
         answer = await self._rest.request("GET", SERVER_TIME_PATH)
         reading = self._judge(answer)
         self._clock.learn(
@@ -97,7 +104,10 @@ class Calls:
 
     async def _read_once(self, path: str, params: Mapping[str, str]) -> Reading:
         url = url_with_query(self._sign_url + path, params)
-        headers = signed_headers(self._read_key(), url, self._clock.now_ms())
+        key = self._read_key()
+        # Before it is signed: a signature grows stale.
+        await self._wait_turn(key.api_key)
+        headers = signed_headers(key, url, self._clock.now_ms())
         ordered = dict(sorted(params.items()))  # as signed
         return self._judge(
             await self._rest.request("GET", path, params=ordered or None, headers=headers)

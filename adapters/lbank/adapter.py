@@ -10,6 +10,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 import trio
@@ -40,7 +41,6 @@ from gateway.contracts.adapter import (
 from gateway.contracts.told import KnownOrder, Reconciled, ToldOrder
 from gateway.errors import StreamError
 from gateway.telemetry.happenings import Happening, Level
-from gateway.wire.limits import RateLimiter
 from gateway.wire.pauses import boot_seconds
 from gateway.wire.rest import RestClient
 from gateway.wire.websocket import WebSocket, open_websocket
@@ -93,7 +93,8 @@ class SpotAdapter:
         self._paths = Paths(settings.endpoints.api)
         self._clock = VenueClock(context.clock)
         rest = surroundings.rest or _rest_client(settings, context)
-        self._calls = Calls(settings, rest, self._clock, context.redactor)
+        self._rest_host = urlsplit(settings.endpoints.rest).hostname or settings.endpoints.rest
+        self._calls = Calls(settings, rest, self._clock, context.redactor, self._request_turn)
         self._lists = Lists(self._calls, self._paths, settings.endpoints.api)
         self._keys = StreamKeys(
             self._calls,
@@ -109,6 +110,7 @@ class SpotAdapter:
         self, outlet: Outlet, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """Carry one connection's pushes to `outlet`. Ends by a `StreamError`."""
+        await self._rest_turn()
         key, renewal = await self._keys.take()
         async with self._open_socket() as socket:
             stream = Stream(socket, outlet, self._keys, key, self._context.redactor)
@@ -143,6 +145,7 @@ class SpotAdapter:
     async def renew(self) -> None:
         """Learn the time anew. A key that was refused is already dropped (`keys`)."""
         if self._settings.endpoints.api == "v2":
+            await self._rest_turn()
             await self._calls.learn_time()
 
     async def probe(self) -> Sequence[ProbeFinding]:
@@ -169,6 +172,19 @@ class SpotAdapter:
             except StreamError as error:
                 KEY_NOT_DESTROYED.emit(account=self._context.account, error=str(error))
         await self._calls.aclose()
+
+    async def _rest_turn(self) -> None:
+        """Queue for REST too: accounts that were cut together all want their keys."""
+        rate = self._context.options.connect_rate
+        await self._context.connect_gate.wait_turn(self._settings.endpoints.rest, rate)
+
+    async def _request_turn(self, api_key: str) -> None:
+        await self._context.request_gate.wait_turn(
+            self._rest_host,
+            api_key,
+            per_second=endpoints.REQUESTS_PER_SECOND,
+            burst=endpoints.REQUESTS_BURST,
+        )
 
     def _open_socket(self) -> AbstractAsyncContextManager[WebSocket]:
         options = self._context.options
@@ -198,7 +214,6 @@ def _rest_client(settings: Settings, context: AdapterContext) -> RestClient:
         settings.endpoints.rest,
         clock=context.clock,
         proxy=context.options.proxy,
-        limiter=RateLimiter(endpoints.REQUESTS_PER_SECOND, endpoints.REQUESTS_BURST),
         count=lambda result: context.metrics.cell(
             "gateway_rest_requests", context.account, result
         ).inc(),

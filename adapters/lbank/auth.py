@@ -55,14 +55,14 @@ class Signer:
     def __init__(
         self, api_key: str, secret: str, signature: Signature, version: ApiVersion
     ) -> None:
-        self._api_key = api_key
+        self.api_key: Final = api_key
         self._version = version
         self._method = _METHODS.get(signature, "")
         self._sign = _signing(secret, signature)
 
     def sign(self, params: Mapping[str, str], *, timestamp_ms: int, echo: str) -> Signed:
         """The form body and the headers of a request with these parameters."""
-        form = {**params, "api_key": self._api_key}
+        form = {**params, "api_key": self.api_key}
         headers: dict[str, str] = {}
         if self._version == "v2":
             headers = {

@@ -1,12 +1,12 @@
 """Signed REST calls: credentials read, time learned, refusals told apart."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, Protocol
 
 import msgspec
 
 from adapters.lbank.answers import Reply, decode_reply
-from adapters.lbank.auth import Signed, Signer, random_echo
+from adapters.lbank.auth import Signer, random_echo
 from adapters.lbank.endpoints import TIMESTAMP_PATH
 from adapters.lbank.refusals import refusal_by_code, without_address
 from adapters.lbank.settings import Credentials, Settings
@@ -20,6 +20,12 @@ from gateway.errors import (
 )
 from gateway.telemetry.redaction import Redactor
 from gateway.wire.rest import Answer
+
+WaitTurn = Callable[[str], Awaitable[None]]
+"""Wait until a request with this API key may go to LBank."""
+
+_NO_KEY: Final = ""
+"""Unsigned requests: LBank counts them by address."""
 
 
 class Rest(Protocol):
@@ -51,13 +57,19 @@ class Calls:
     """One account's requests to LBank."""
 
     def __init__(
-        self, settings: Settings, rest: Rest, clock: VenueClock, redactor: Redactor
+        self,
+        settings: Settings,
+        rest: Rest,
+        clock: VenueClock,
+        redactor: Redactor,
+        wait_turn: WaitTurn,
     ) -> None:
         self._credentials: Final = _SignerCache(settings, redactor)
         self._version: Final = settings.endpoints.api
         self._rest = rest
         self._clock = clock
         self._redactor = redactor
+        self._wait_turn = wait_turn
 
     async def ask(self, path: str, **params: str) -> Answered:
         """A signed request. Raises the error that its refusal means.
@@ -75,6 +87,7 @@ class Calls:
 
     async def learn_time(self) -> None:
         """Ask LBank what time it is."""
+        await self._wait_turn(_NO_KEY)
         answer = await self._rest.request("GET", TIMESTAMP_PATH)
         reply = decode_reply(TIMESTAMP_PATH, answer.status, answer.body)
         told = reply.value("data")
@@ -87,7 +100,10 @@ class Calls:
         await self._rest.aclose()
 
     async def _send(self, path: str, params: Mapping[str, str]) -> Answered:
-        signed = self._signed(params)
+        signer = self._credentials.signer()
+        # Before it is signed: a signature is good for seconds.
+        await self._wait_turn(signer.api_key)
+        signed = signer.sign(params, timestamp_ms=self._clock.venue_ms(), echo=random_echo())
         answer = await self._rest.request("POST", path, headers=signed.headers, form=signed.form)
         reply = decode_reply(path, answer.status, answer.body)
         if reply.venue_ms is not None:
@@ -95,10 +111,6 @@ class Calls:
         if reply.refused:
             raise self._refusal(path, reply)
         return Answered(reply, answer.sent_ns, answer.received_ns)
-
-    def _signed(self, params: Mapping[str, str]) -> Signed:
-        signer = self._credentials.signer()
-        return signer.sign(params, timestamp_ms=self._clock.venue_ms(), echo=random_echo())
 
     def _refusal(self, path: str, reply: Reply) -> StreamError:
         words = self._redactor.redact(without_address(reply.words))

@@ -17,7 +17,13 @@ from gateway.accounts.rows import BookChange
 from gateway.accounts.standby import StandBy
 from gateway.accounts.status import AccountCells, AccountState, AccountStatus, GapCounts
 from gateway.clock import Clock
-from gateway.contracts.adapter import Adapter, AdapterContext, ConfiguredAccount, ConnectGate
+from gateway.contracts.adapter import (
+    Adapter,
+    AdapterContext,
+    ConfiguredAccount,
+    ConnectGate,
+    RequestGate,
+)
 from gateway.contracts.told import Told
 from gateway.events.model import Event, StreamReason, StreamStatus
 from gateway.events.times import Timestamp, from_nanoseconds
@@ -61,6 +67,7 @@ class Account:
         clock: Clock,
         metrics: Metrics,
         connect_gate: ConnectGate,
+        request_gate: RequestGate,
         standby: StandBy | None = None,
     ) -> None:
         self.configured = configured
@@ -82,6 +89,7 @@ class Account:
                 metrics=metrics,
                 redactor=redactor,
                 connect_gate=self.gate,
+                request_gate=request_gate,
             ),
         )
         venue = configured.spec.name

@@ -25,6 +25,7 @@ from gateway.events.model import StreamReason, StreamStatus
 from gateway.journal import Journal
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.keepalive import every
+from gateway.wire.limits import RequestLimits
 from gateway.wire.pauses import PauseDetector
 
 SAVE_LIFE_EVERY_SECONDS: Final = 10.0
@@ -86,6 +87,7 @@ class Roster:
         self._clock = clock
         self._metrics = metrics
         self._connect_gate = connect_gate
+        self._request_limits = RequestLimits()
         self._heartbeat_seconds = heartbeat_seconds
         self._wanted: dict[str, _Wanted] = {}
         self._running: dict[str, _Running] = {}
@@ -248,6 +250,7 @@ class Roster:
             clock=self._clock,
             metrics=self._metrics,
             connect_gate=self._connect_gate,
+            request_gate=self._request_limits,
             standby=standby,
         )
         if standby is None:

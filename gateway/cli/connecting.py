@@ -9,12 +9,18 @@ import trio
 from gateway.clock import WALL_CLOCK
 from gateway.config import Config
 from gateway.config.secrets import find_secrets
-from gateway.contracts.adapter import AdapterContext, ConfiguredAccount, ConnectGate, ProbeFinding
+from gateway.contracts.adapter import (
+    AdapterContext,
+    ConfiguredAccount,
+    ConnectGate,
+    ProbeFinding,
+    RequestGate,
+)
 from gateway.contracts.sink import ConfiguredSink, SinkContext
 from gateway.errors import GatewayError
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import REDACTOR, Redactor
-from gateway.wire.limits import HostGate
+from gateway.wire.limits import HostGate, RequestLimits
 
 _AT_ONCE: Final = 20
 """Peers asked at the same time, so that a thousand accounts are no burst."""
@@ -36,13 +42,21 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 Probe = Callable[[], Awaitable[Sequence[ProbeFinding]]]
 
 
+class _Gates:
+    """What all accounts queue at together."""
+
+    def __init__(self) -> None:
+        self.connect: Final[ConnectGate] = HostGate()
+        self.request: Final[RequestGate] = RequestLimits()
+
+
 async def probe_everything(config: Config, timeout_seconds: float) -> list[Finding]:
     """Findings of all enabled accounts and sinks, in the order of the files."""
-    gate: ConnectGate = HostGate()
+    gates = _Gates()
     probes: dict[str, Probe] = {}
     for account in config.accounts.values():
         if account.options.enabled:
-            probes[f"accounts.{account.name}"] = _account_probe(account, gate)
+            probes[f"accounts.{account.name}"] = _account_probe(account, gates)
     for sink in config.sinks.values():
         if sink.options.enabled and sink.spec.probe is not None:
             probes[f"sinks.{sink.name}"] = _sink_probe(sink, sink.spec.probe, config)
@@ -80,7 +94,7 @@ def _failure(path: str, detail: str) -> Finding:
     return Finding(path=path, what="connect", ok=False, detail=REDACTOR.redact(detail))
 
 
-def _account_probe(account: ConfiguredAccount, gate: ConnectGate) -> Probe:
+def _account_probe(account: ConfiguredAccount, gates: _Gates) -> Probe:
     async def probe() -> Sequence[ProbeFinding]:
         context = AdapterContext(
             account=account.name,
@@ -88,7 +102,8 @@ def _account_probe(account: ConfiguredAccount, gate: ConnectGate) -> Probe:
             clock=WALL_CLOCK,
             metrics=Metrics(),
             redactor=_redactor(account.settings),
-            connect_gate=gate,
+            connect_gate=gates.connect,
+            request_gate=gates.request,
         )
         adapter = account.spec.open(account.settings, context)
         try:

@@ -39,7 +39,8 @@ class AccountOptions(msgspec.Struct, frozen=True, kw_only=True):
     proxy: str | None = None
     """``http://…`` or ``socks5://…``; by default HTTPS_PROXY and NO_PROXY decide."""
     connect_rate: Annotated[float, msgspec.Meta(gt=0)] = 10.0
-    """New connections per second and host, over all accounts that share the host."""
+    """New connections per second and host, over all accounts that share the host; and as many
+    requests for what leads up to one."""
 
 
 class Purpose(StrEnum):
@@ -132,13 +133,29 @@ class AdapterContext(msgspec.Struct, frozen=True, kw_only=True):
     redactor: Redactor
     """Knows this account's secrets. Add short-lived ones (stream keys, signatures)."""
     connect_gate: "ConnectGate"
+    request_gate: "RequestGate"
 
 
 class ConnectGate(Protocol):
     """Spreads new connections of all accounts, per host."""
 
     async def wait_turn(self, host: str, per_second: float) -> None:
-        """Wait until a connection to `host` may be opened."""
+        """Wait until a connection to `host` may be opened.
+
+        Ask also before what leads up to one, such as the request for a stream key, by
+        the REST address as a whole: accounts that were cut together would all ask in
+        the same moment, but whoever waits for a key shall hold up nobody's socket.
+        """
+
+
+class RequestGate(Protocol):
+    """Keeps to a venue's limit on requests, for all accounts that use one key.
+
+    It outlives the adapter: a venue goes on counting while an account restarts.
+    """
+
+    async def wait_turn(self, host: str, key: str, *, per_second: float, burst: int) -> None:
+        """Wait until a request with `key` may go to `host`. Sign it only then."""
 
 
 class ProbeFinding(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,8 +1,10 @@
 """Not too fast: requests per key and host, and new connections per host.
 
-Both hold a FIFO lock while they sleep, so that turns come in the order of asking;
+All hold a FIFO lock while they sleep, so that turns come in the order of asking;
 whoever is cancelled while waiting has used up nothing.
 """
+
+from hashlib import sha256
 
 import trio
 
@@ -24,6 +26,34 @@ class RateLimiter:
         async with self._lock:
             await trio.sleep_until(max(trio.current_time(), self._due - self._slack))
             self._due = max(self._due, trio.current_time()) + self._interval
+
+    @property
+    def is_rested(self) -> bool:
+        """True when it is as good as new: nobody waits, and the whole burst may go at once."""
+        return self._due <= trio.current_time()
+
+
+class RequestLimits:
+    """A limiter for each key and host, kept for as long as one has something to remember.
+
+    It fulfils `gateway.contracts.adapter.RequestGate`.
+    """
+
+    def __init__(self) -> None:
+        self._limiters: dict[tuple[str, bytes], RateLimiter] = {}
+        """By host and digest: a key that was rotated away is not kept in memory."""
+
+    async def wait_turn(self, host: str, key: str, *, per_second: float, burst: int) -> None:
+        """Wait until a request with `key` may go to `host`."""
+        which = (host, sha256(key.encode()).digest())
+        if which not in self._limiters:
+            self._forget_rested()
+            self._limiters[which] = RateLimiter(per_second, burst)
+        await self._limiters[which].wait_turn()
+
+    def _forget_rested(self) -> None:
+        kept = {which: each for which, each in self._limiters.items() if not each.is_rested}
+        self._limiters = kept
 
 
 class HostGate:

@@ -20,7 +20,6 @@ from gateway.clock import Clock
 from gateway.errors import ConnectFailed, RateLimited, VenueUnavailable
 from gateway.wire.dial import CLOSE_SECONDS, describe, system_trust
 from gateway.wire.http_streams import DialledBackend
-from gateway.wire.limits import RateLimiter
 from gateway.wire.patience import ASKING_LESS, asks_for_patience, read_retry_after
 from gateway.wire.proxies import choose_proxy
 
@@ -75,7 +74,6 @@ class RestClient:
         ssl_context: ssl.SSLContext | None = None,
         timeout_seconds: float = 10,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
-        limiter: RateLimiter | None = None,
         count: Callable[[str], None] | None = None,
     ) -> None:
         url = _parse(base_url)
@@ -83,7 +81,6 @@ class RestClient:
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._max_answer_bytes = max_answer_bytes
-        self._limiter = limiter
         self._count = count if count is not None else _count_nothing
         via = choose_proxy(url.host, secure=url.scheme == "https", configured=proxy)
         backend = DialledBackend(via, timeout_seconds * _STAGE_SHARE)
@@ -107,7 +104,7 @@ class RestClient:
         content: bytes | None = None,
         cut_answer: bool = False,
     ) -> Answer:
-        """Ask once, within the time limit; waiting for the limiter's turn is not counted.
+        """Ask once, within the time limit.
 
         A body is either `form` (URL-encoded) or `content`. Redirects are not followed:
         they come back as the answer they are, and no key goes where it was not meant to.
@@ -119,8 +116,6 @@ class RestClient:
         `VenueUnavailable` when there is no whole answer. Both name host and path, never
         the query, a header or a body. Any other status is returned.
         """
-        if self._limiter is not None:
-            await self._limiter.wait_turn()
         what = f"{method} {self._host}{path.partition('?')[0]}"
         with self._named(what):
             body = content if form is None else urlencode(form).encode()

@@ -16,6 +16,7 @@ from gateway.contracts.values import Secret
 from gateway.errors import LoginRefused
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.limits import RequestLimits
 from tests.ops.distributions import REPOSITORY
 from tests.ops.paperbank_server import TOKEN, Bank, open_bank
 
@@ -74,6 +75,7 @@ async def open_account(paperbank: ModuleType, bank: Bank, token: str) -> AsyncIt
         metrics=Metrics(),
         redactor=Redactor(),
         connect_gate=NoQueue(),
+        request_gate=RequestLimits(),
     )
     adapter = paperbank.open_paperbank(settings, context)
     yield adapter

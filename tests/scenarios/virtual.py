@@ -5,7 +5,7 @@ everything is real (the sockets too, on loopback) but the clock and the journal,
 which is in memory. The oracle judges it as it judges the daemon.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from gateway.simulator import Scenario, Simulator, load_dialect, open_simulator
 from gateway.simulator.steps import AnyStep, Rate
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.limits import HostGate
+from gateway.wire.rest import Answer, RestClient
 from gateway.wire.websocket import Received, WebSocket, open_websocket
 from tests.doubles.clocks import TrioWallClock
 from tests.doubles.journal import MemoryJournal
@@ -60,6 +61,19 @@ class _Stamped:
         await self._socket.send(text)
 
 
+class _Noted:
+    """A REST client that notes when it was asked for what."""
+
+    def __init__(self, rest: RestClient, note: Callable[[str], None]) -> None:
+        self._rest = rest
+        self._note = note
+        self.aclose = rest.aclose
+
+    async def request(self, method: str, path: str, **options: Any) -> Answer:
+        self._note(path)
+        return await self._rest.request(method, path, **options)
+
+
 class VirtualRig:
     """Venues and running accounts, and what the journal holds."""
 
@@ -75,6 +89,8 @@ class VirtualRig:
         self.patches: dict[str, str] = {}
         """More options of an account, as YAML lines to be added."""
         self.roster: Roster
+        self.asked: list[tuple[float, str, str]] = []
+        """Every REST request: Trio's time, account and path."""
         self._decoded: list[Delivered] = []
 
     # --- running ------------------------------------------------------------------
@@ -107,9 +123,14 @@ class VirtualRig:
         }
 
     def _open_adapter(self, settings: Any, context: AdapterContext) -> Adapter:
+        client = RestClient(settings.endpoints.rest, clock=context.clock)
+        rest = _Noted(
+            client, lambda path: self.asked.append((trio.current_time(), context.account, path))
+        )
+        dial = self._open_websocket
         if self.accounts[context.account][0] is self.venues.get("fmex"):
-            return PerpetualAdapter(settings, context, open_websocket=self._open_websocket)
-        outside = Surroundings(open_websocket=self._open_websocket, elapsed=trio.current_time)
+            return PerpetualAdapter(settings, context, open_websocket=dial, rest=rest)
+        outside = Surroundings(open_websocket=dial, rest=rest, elapsed=trio.current_time)
         return SpotAdapter(settings, context, outside)
 
     @asynccontextmanager

@@ -18,6 +18,7 @@ from gateway.errors import ConnectionLost, StreamError
 from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.limits import RequestLimits
 from gateway.wire.rest import Answer
 from gateway.wire.websocket import Received
 
@@ -263,6 +264,7 @@ class Venue:
                 metrics=self.metrics,
                 redactor=self.redactor,
                 connect_gate=self.gate,
+                request_gate=RequestLimits(),
             ),
             open_websocket=self.socket.connect,
             rest=self.rest,

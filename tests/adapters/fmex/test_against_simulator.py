@@ -34,6 +34,7 @@ from gateway.simulator.simulator import Simulator, open_simulator
 from gateway.simulator.truth import FactKind
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.limits import RequestLimits
 from tests.adapters.fmex.doubles import Gate, Outlet
 
 DEADLINE_SECONDS = 20
@@ -66,6 +67,7 @@ class House:
                 metrics=Metrics(),
                 redactor=redactor,
                 connect_gate=Gate(),
+                request_gate=RequestLimits(),
             ),
         )
         self.book = Book("hedge", "fmex", reconcile=self.adapter.reconcile, redactor=redactor)

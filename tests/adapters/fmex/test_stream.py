@@ -81,12 +81,12 @@ async def test_wrong_clock_is_corrected_before_signing(autojump_clock: MockClock
 
 
 async def test_signature_is_made_after_the_turn_at_the_gate(autojump_clock: MockClock):
-    """A queue of minutes before connecting does not let the signature grow stale."""
+    """Queues of minutes, for the time and to connect, do not let the signature grow stale."""
     venue = Venue(gate=Gate(seconds=300))
     async with live(venue):
         stamp = int(venue.socket.query()["FC-ACCESS-TIMESTAMP"])
 
-        assert venue.gate.hosts == ["api.fmex.com"]
+        assert venue.gate.hosts == ["https://api.fmex.com", "api.fmex.com"]
         assert abs(stamp - venue.socket.venue_ms()) < 1000
 
 

@@ -23,6 +23,7 @@ from gateway.errors import ConnectionLost
 from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.limits import RequestLimits
 from gateway.wire.messages import Received
 from gateway.wire.onefailure import open_single_failure_nursery
 from gateway.wire.rest import Answer
@@ -271,6 +272,7 @@ def context_of(venue: PretendLBank, **options: Any) -> AdapterContext:
         metrics=Metrics(),
         redactor=Redactor(),
         connect_gate=NoGate(),
+        request_gate=RequestLimits(),
     )
 
 

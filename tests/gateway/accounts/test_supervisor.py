@@ -494,3 +494,19 @@ async def test_a_sign_of_life_is_given_while_live(
         await trio.sleep(185)
 
         assert household.said().count("alive heartbeat") == 3
+
+
+async def test_limits_on_requests_outlive_the_account(
+    household: Household, autojump_clock: MockClock
+):
+    """An account that a reload restarts, and its neighbours, queue where it queued before."""
+    before, after, neighbour = ScriptedVenue(), ScriptedVenue(), ScriptedVenue()
+    accounts = [configured(before, "a"), configured(neighbour, "b")]
+    async with household.running(*accounts) as roster:
+        await before.wait_live(1)
+        changed = configured(after, "a", connections=2)
+        await roster.reconfigure({"a": changed, "b": accounts[1]})
+        await after.wait_live(1)
+
+    gates = {each.context.request_gate for each in (before, after, neighbour)}
+    assert 1 == len(gates)

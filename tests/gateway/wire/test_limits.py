@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
 
-from gateway.wire.limits import HostGate, RateLimiter
+from gateway.wire.limits import HostGate, RateLimiter, RequestLimits
 
 
 def turns_taken(per_second: float, burst: int, pauses: list[float]) -> list[float]:
@@ -85,3 +85,31 @@ async def test_a_rate_must_be_positive(rate: float):
         RateLimiter(rate)
     with pytest.raises(ValueError, match="per_second"):
         await HostGate().wait_turn("host", rate)
+
+
+async def test_one_key_has_one_limit_a_host(autojump_clock: MockClock):
+    """Whoever asks with a key takes from the same burst; other keys and hosts have their own."""
+    gate, start = RequestLimits(), trio.current_time()
+
+    async def seconds_until_a_turn(host: str, key: str) -> float:
+        await gate.wait_turn(host, key, per_second=10, burst=2)
+        return round(trio.current_time() - start, 3)
+
+    assert [0, 0, 0.1] == [await seconds_until_a_turn("host", "key") for _ in range(3)]
+    assert await seconds_until_a_turn("host", "other key") == 0.1
+    assert await seconds_until_a_turn("other host", "key") == 0.1
+    assert await seconds_until_a_turn("host", "key") == 0.2
+
+
+async def test_a_limit_is_kept_for_as_long_as_it_matters(autojump_clock: MockClock):
+    """New keys make the gate forget those that have rested, and no others."""
+    gate = RequestLimits()
+    await gate.wait_turn("host", "rested", per_second=1, burst=1)
+    await trio.sleep(1)
+    await gate.wait_turn("host", "busy", per_second=1, burst=1)
+    start = trio.current_time()
+    await gate.wait_turn("host", "new", per_second=1, burst=1)
+    await gate.wait_turn("host", "rested", per_second=1, burst=1)
+    assert trio.current_time() == start
+    await gate.wait_turn("host", "busy", per_second=1, burst=1)
+    assert pytest.approx(start + 1) == trio.current_time()

@@ -12,7 +12,6 @@ import pytest
 import trio
 
 from gateway.errors import ConnectFailed, RateLimited, StreamError, VenueUnavailable
-from gateway.wire.limits import RateLimiter
 from gateway.wire.rest import Answer, RestClient
 from tests.gateway.wire import loopback
 from tests.gateway.wire.loopback import read_head
@@ -359,17 +358,6 @@ async def test_a_bad_header_is_refused_without_showing_it(value: str):
             await client.request("GET", "/", headers={"X-Key": value})
     assert SECRET not in str(failed.value)
     assert SECRET not in "".join(traceback.format_exception(failed.value))
-
-
-async def test_the_limiter_spaces_requests():
-    """Requests wait for their turn; the wait is no part of the time limit."""
-    server = Server(http())
-    async with client_of(server, limiter=RateLimiter(5), timeout_seconds=0.15) as client:
-        start = trio.current_time()
-        async with trio.open_nursery() as nursery:
-            for _ in range(3):
-                nursery.start_soon(client.request, "GET", "/")
-        assert trio.current_time() - start >= 0.39
 
 
 async def test_cancelled_while_waiting_for_the_answer():
