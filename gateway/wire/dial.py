@@ -21,6 +21,7 @@ from python_socks.async_.trio.v2 import Proxy
 from gateway.errors import ConnectFailed
 from gateway.wire.addresses import Address
 from gateway.wire.proxies import ProxyAddress, choose_proxy
+from gateway.wire.reads import MeasuredStream
 
 CLOSE_SECONDS: Final = 2.0
 """How long a farewell may take before the socket is simply dropped."""
@@ -74,7 +75,7 @@ async def dial(
     with stage("dns", timeout_seconds):
         await trio.socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     with stage("tcp", timeout_seconds):
-        return await trio.open_tcp_stream(host, port)
+        return MeasuredStream(await trio.open_tcp_stream(host, port))
 
 
 async def start_tls(
@@ -89,7 +90,7 @@ async def start_tls(
     )
     with stage("tls", timeout_seconds):
         await secured.do_handshake()
-    return secured
+    return MeasuredStream(secured)
 
 
 @contextmanager
@@ -139,4 +140,4 @@ async def _connect_through(
     with stage("proxy", timeout_seconds):
         # Ours is the limit that counts; theirs would report it in other words.
         connected = await proxy.connect(host, port, timeout=2 * timeout_seconds)
-    return connected.trio_stream
+    return MeasuredStream(connected.trio_stream)

@@ -14,6 +14,7 @@ import trio
 
 from gateway.wire.dial import dial, start_tls
 from gateway.wire.proxies import ProxyAddress
+from gateway.wire.reads import MeasuredStream
 
 _MOST_HELD_BACK_BYTES: Final = 64 * 1024
 """Of a request, until its answer is waited for. More fills several packets anyway."""
@@ -106,8 +107,8 @@ class DialledStream(httpcore.AsyncNetworkStream):
         which protocol was agreed on.
         """
         stream: Any = self._stream
-        if info == "ssl_object":
-            return stream if isinstance(stream, trio.SSLStream) else None
-        while isinstance(stream, trio.SSLStream):
-            stream = stream.transport_stream
+        while isinstance(stream, MeasuredStream | trio.SSLStream):
+            if info == "ssl_object" and isinstance(stream, trio.SSLStream):
+                return stream
+            stream = stream.below if isinstance(stream, MeasuredStream) else stream.transport_stream
         return stream.socket.is_readable() if info == "is_readable" else None
