@@ -61,6 +61,7 @@ async def open_gateway(
     `path` is the file that a reload reads again. Setting `hurry` cuts the draining
     of the sinks short. What could not be delivered waits for the next start.
     """
+    heap.keep_dense()
     install_resolver()
     STARTING.emit(version=__version__, name=config.name, state_dir=str(config.state_dir))
     for warning in config.warnings:
