@@ -74,7 +74,11 @@ class Reading:
 
 
 class _Comparison:
-    """Collects rows instead of recording them."""
+    """Collects what would be news instead of recording it.
+
+    Of the rest nothing is kept: what brings nothing new now brings nothing later either,
+    and the orders of a busy account's day would take more memory than all its books.
+    """
 
     def __init__(self, account: Account, since_ns: int) -> None:
         self._account = account
@@ -89,7 +93,8 @@ class _Comparison:
             now_ns=self._account.clock.now_ns(),
             since_ns=self._account.venue_ns(self._since_ns),
         )
-        self.rows += [(each, heard) for each in told]
+        news = self._account.book.would_be_news(told, heard)
+        self.rows += [(each, heard) for each in news]
         await trio.lowlevel.checkpoint()
 
 
