@@ -24,6 +24,7 @@ from typing import Final
 import msgspec
 
 from adapters.lbank import endpoints
+from adapters.lbank.descent import Descent
 from adapters.lbank.lists import Lists, Page
 from adapters.lbank.normalise import Untellable, required_text
 from adapters.lbank.refusals import UNKNOWN_CALL, Refused
@@ -33,7 +34,7 @@ from adapters.lbank.trade_list import ListedTrades, moment_of, total_of
 from adapters.lbank.venue_clock import VenueClock
 from gateway.contracts.adapter import Finds, Known, Purpose, RecoveryPlan, RecoveryResult
 from gateway.contracts.told import (
-    KnownOrder,
+    Mark,
     Told,
     ToldBalance,
     ToldOrder,
@@ -99,8 +100,8 @@ class Recovery:
         self._doubts: list[str] = []
         self._listed: dict[str, ToldOrder] = {}
         """Orders read in this recovery, by id."""
-        self._known_before: dict[str, KnownOrder | None] = {}
-        """What the book held of them until then."""
+        self._mark_before: dict[str, Mark | None] = {}
+        """How far the book knew their fills until then."""
         self._trades = ListedTrades()
         self._trades_read = (0, 0)
         """When the list of trades was asked for and came, the last time."""
@@ -145,24 +146,37 @@ class Recovery:
         since_ns = self._since_ns()
         if since_ns is None:
             return
-        await self._tell_orders(self._lists.history(pair), pair)
-        await self._tell_orders(self._lists.history(pair, PARTLY_CANCELLED), pair)
+        for status in (None, PARTLY_CANCELLED):
+            await self._tell_orders(self._lists.history(pair, status), pair, since_ns)
         if self._plan.purpose is Purpose.GAP:
             await self._note_traded(pair, since_ns)
 
-    async def _tell_orders(self, pages: AsyncGenerator[Page, None], pair: str) -> None:
+    async def _tell_orders(
+        self, pages: AsyncGenerator[Page, None], pair: str, since_ns: int | None = None
+    ) -> None:
+        """Tell a list; with `since_ns` not more of it than was placed after that.
+
+        What was placed before and has changed since was known as open, and is asked
+        for by its id.
+        """
+        descent = Descent()
         # Closed here, since a reading may be cancelled between two pages.
         async with aclosing(pages):
             async for page in pages:
-                await self._tell([self._order(row, pair) for row in page.rows], page)
+                told = [self._order(row, pair) for row in page.rows]
+                await self._tell(told, page)
+                if since_ns is not None and descent.goes_below(since_ns, told):
+                    return
 
     def _order(self, row: msgspec.Raw, pair: str) -> Told:
         told = order_of_row(row, pair)
         if isinstance(told, ToldOrder):
             order_id = told.order.order_id
-            self._listed[order_id] = told
+            # Without its text: a busy account's day of orders would take a lot of memory.
+            self._listed[order_id] = msgspec.structs.replace(told, raw="")
             # Asked now: once it is told, the book knows of no trade that is missing.
-            self._known_before.setdefault(order_id, self._plan.known.find_order(order_id))
+            known = self._plan.known.find_order(order_id)
+            self._mark_before.setdefault(order_id, known.mark if known is not None else None)
         return told
 
     async def _note_traded(self, pair: str, since_ns: int) -> None:
@@ -235,9 +249,9 @@ class Recovery:
         if (told.venue_symbol or "").lower() in self._cut_pairs and self._is_recent(order):
             # Whatever is known of it: an earlier reading may have told it without its trades.
             return True
-        known = self._known_before[order.order_id]
+        mark = self._mark_before[order.order_id]
         # What an unknown order traded in the gap stands in the trade list; the rest is older.
-        return known is not None and compare(order.filled_quantity, known.mark.quantity) > 0
+        return mark is not None and compare(order.filled_quantity, mark.quantity) > 0
 
     def _is_recent(self, order: Order) -> bool:
         """Whether an order changed in the time in question, as far as its row tells."""
@@ -275,10 +289,10 @@ class Recovery:
 
     def _untold(self, order_id: str) -> Decimal:
         """How much of an order was filled beyond what is known and what the list holds."""
-        filled, known = self._filled(order_id), self._known_before.get(order_id)
+        filled, mark = self._filled(order_id), self._mark_before.get(order_id)
         if filled is None:
             return Decimal(0)
-        before = Decimal(0) if known is None else to_decimal(known.mark.quantity)
+        before = Decimal(0) if mark is None else to_decimal(mark.quantity)
         lacking = CONTEXT.subtract(filled, before)
         return max(CONTEXT.subtract(lacking, total_of(self._trades.of_order(order_id))), Decimal(0))
 

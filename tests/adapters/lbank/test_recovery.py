@@ -243,6 +243,30 @@ async def test_everything_that_happened_in_a_gap_is_found(
     ]
 
 
+@pytest.mark.parametrize(("is_newest_first", "pages"), [(True, 2), (False, 4)])
+async def test_a_history_is_read_as_far_as_it_concerns_the_gap(
+    venue: PretendLBank,
+    rows: Rows,
+    autojump_clock: MockClock,
+    is_newest_first: bool,
+    pages: int,
+) -> None:
+    """A list that falls in time ends with what was placed before; any other is read whole."""
+    last_ms = SINCE_NS // 1_000_000 + 240_000
+    rows.history = [
+        order_row(f"o{number}", 2, time=last_ms - number * 1000) for number in range(3 * 200 + 1)
+    ]
+    if not is_newest_first:
+        rows.history.reverse()
+
+    result, finds = await recover(adapter_for(venue, "eth_usdt"), known())
+
+    assert result.complete
+    asked = [form for path, form in venue.asked if path == HISTORY and "status" not in form]
+    assert len(asked) == pages
+    assert set(orders(finds)) >= {f"o{number}" for number in range(240)}
+
+
 async def test_traded_order_that_no_list_shows_is_asked_for(
     venue: PretendLBank, rows: Rows, autojump_clock: MockClock
 ) -> None:
