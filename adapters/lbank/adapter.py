@@ -91,7 +91,7 @@ class SpotAdapter:
         self._surroundings = surroundings
         self._scope = Scope(context.options.streams)
         self._paths = Paths(settings.endpoints.api)
-        self._clock = VenueClock(context.clock)
+        self._clock = VenueClock(context.clock, surroundings.elapsed)
         rest = surroundings.rest or _rest_client(settings, context)
         self._rest_host = urlsplit(settings.endpoints.rest).hostname or settings.endpoints.rest
         self._calls = Calls(settings, rest, self._clock, context.redactor, self._request_turn)

@@ -18,6 +18,8 @@ _FIELDS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _VALUE: Final = msgspec.json.Decoder(Any, float_hook=str)
 _ROWS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _GOOD_CODES: Final = frozenset({"", "0", "00000", "200"})
+_DIGITS_OF_NOW: Final = 13
+"""Of epoch milliseconds, from 2001 to 2286."""
 _KEY_FIELDS: Final = ("subscribeKey", "data", "key")
 """Where get_key has been seen to put the key; `data` may hold an object with `key`."""
 
@@ -51,8 +53,15 @@ class Reply(msgspec.Struct, frozen=True):
     @property
     def venue_ms(self) -> int | None:
         """LBank's clock when it answered."""
-        value = self.value("ts")
-        return value if type(value) is int and value > 0 else None
+        return self.milliseconds("ts")
+
+    def milliseconds(self, name: str) -> int | None:
+        """A time, as number or text; None where no clock would show it."""
+        value = self.value(name)
+        digits = str(value) if type(value) in (int, str) else ""
+        if len(digits) != _DIGITS_OF_NOW or not (digits.isascii() and digits.isdigit()):
+            return None
+        return int(digits)
 
     def value(self, name: str) -> Any:
         """A field decoded, JSON numbers with a fraction as text; None where it is absent."""

@@ -18,8 +18,15 @@ from gateway.errors import (
     StreamError,
     VenueUnavailable,
 )
+from gateway.telemetry.happenings import Happening, Level
 from gateway.telemetry.redaction import Redactor
 from gateway.wire.rest import Answer
+
+TIME_UNTOLD: Final = Happening(
+    "lbank_time_untold",
+    Level.WARNING,
+    "LBank did not tell its time; requests are signed by what is known of it.",
+)
 
 WaitTurn = Callable[[str], Awaitable[None]]
 """Wait until a request with this API key may go to LBank."""
@@ -70,6 +77,8 @@ class Calls:
         self._clock = clock
         self._redactor = redactor
         self._wait_turn = wait_turn
+        self._time_untold = False
+        """True once the time was asked for in vain: only a refused signature asks again."""
 
     async def ask(self, path: str, **params: str) -> Answered:
         """A signed request. Raises the error that its refusal means.
@@ -77,12 +86,13 @@ class Calls:
         A refused timestamp is repeated once with the time relearned: LBank checks it
         before anything else, so nothing was done the first time.
         """
-        if self._version == "v2" and not self._clock.learned:
-            await self.learn_time()
+        if self._version == "v2" and not self._clock.learned and not self._time_untold:
+            self._time_untold = not await self._learned_time()
         try:
             return await self._send(path, params)
         except ClockSkewed:
-            await self.learn_time()
+            if not await self._learned_time():
+                raise
             return await self._send(path, params)
 
     async def learn_time(self) -> None:
@@ -90,10 +100,19 @@ class Calls:
         await self._wait_turn(_NO_KEY)
         answer = await self._rest.request("GET", TIMESTAMP_PATH)
         reply = decode_reply(TIMESTAMP_PATH, answer.status, answer.body)
-        told = reply.value("data")
-        if reply.refused or type(told) is not int or told <= 0:
+        told = reply.milliseconds("data")
+        if reply.refused or told is None:
             raise VenueUnavailable(f"{TIMESTAMP_PATH}: answered without a time")
         self._clock.learn(told, answer.sent_ns, answer.received_ns)
+
+    async def _learned_time(self) -> bool:
+        """Ask for the time; where nobody tells it, our own has to do."""
+        try:
+            await self.learn_time()
+        except VenueUnavailable as error:
+            TIME_UNTOLD.emit(error=str(error))
+            return False
+        return True
 
     async def aclose(self) -> None:
         """Close the kept connections."""
@@ -107,7 +126,7 @@ class Calls:
         answer = await self._rest.request("POST", path, headers=signed.headers, form=signed.form)
         reply = decode_reply(path, answer.status, answer.body)
         if reply.venue_ms is not None:
-            self._clock.learn(reply.venue_ms, answer.sent_ns, answer.received_ns)
+            self._clock.hear(reply.venue_ms, answer.sent_ns, answer.received_ns)
         if reply.refused:
             raise self._refusal(path, reply)
         return Answered(reply, answer.sent_ns, answer.received_ns)
