@@ -15,6 +15,9 @@ from gateway.sinks.redis.settings import DEFAULT_PORTS, RedisSettings
 
 # It logs, with a traceback, what the delivery reports anyway.
 logging.getLogger("coredis").setLevel(logging.CRITICAL)
+# It looks at the arguments of each command, which are the same in every one of ours: a sixth
+# of what an event costs here.
+coredis.Config.optimized = True
 
 Client = coredis.Redis[bytes] | coredis.RedisCluster[bytes]
 
