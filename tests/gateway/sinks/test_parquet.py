@@ -2,12 +2,15 @@
 
 import json
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
+import pandas as pd
+import polars as pl
 import pyarrow.parquet
 import pytest
 import trio
@@ -154,6 +157,24 @@ async def test_numbers_and_times_are_exact(lake: Lake, clock: HandClock):
         1767323045700123,
         1767323045678,
     ) == row
+
+
+async def test_polars_and_pandas_read_the_same(lake: Lake, clock: HandClock):
+    """By the words of the guide: each digit of a number, times in UTC, accounts by their folder."""
+    price = "12345678901234567890.000000000000000001"
+    body = msgspec.structs.replace(fill_event(1).body, price=PlainDecimal(price), fee=None)
+    await write(lake, clock, msgspec.structs.replace(fill_event(1), body=body))
+    by_pandas = pd.read_parquet(lake.folder / "kind=fill").to_dict("records")
+    files = f"{lake.folder}/kind=fill/**/*.parquet"
+    by_polars = pl.scan_parquet(files, hive_partitioning=True).collect().to_dicts()
+    names = "price, quantity, fee, derived, account"
+    by_duckdb = lake.ask(f"SELECT {names} FROM LAKE")
+
+    expected = (Decimal(price), Decimal("0.003"), None, False, "lbank-main")
+    assert [expected] == by_duckdb
+    for [row] in (by_pandas, by_polars):
+        assert expected == tuple(row[name] for name in names.split(", "))
+        assert datetime(2026, 1, 2, 3, 4, 5, 700123, tzinfo=UTC) == row["received_time"]
 
 
 async def test_a_number_that_no_decimal_holds_is_kept_as_text(lake: Lake, clock: HandClock):
