@@ -33,10 +33,6 @@ class Pattern:
         """The name for this event."""
         return self._name(record.account, record.kind.value, record.symbol or record.venue_symbol)
 
-    def wildcard(self, word: str) -> str:
-        """The pattern with `word` in place of each placeholder, to subscribe to all names."""
-        return _PLACEHOLDER.sub(word, self._text)
-
     def _fill_in(self, account: str, kind: str, symbol: str | None) -> str:
         values = {"account": account, "kind": kind, "symbol": symbol or NO_SYMBOL}
         return _PLACEHOLDER.sub(lambda found: self._clean(values[found[1]]), self._text)

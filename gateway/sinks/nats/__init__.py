@@ -1,8 +1,8 @@
 """The `nats` sink: events published to JetStream, each acknowledged, each recognised by its id.
 
 `settings` its options, `publisher` the client library's side (asyncio), with
-`acknowledgements`, `loop` the thread that it runs in, `sink` the delivery. All but `settings`
-need the library.
+`acknowledgements`, `loop` the thread that it runs in, `sink` the delivery, `probe` the check
+before the start. All but `settings` need the library.
 """
 
 from collections.abc import AsyncIterator
@@ -34,9 +34,9 @@ async def open_nats(settings: NatsSettings, context: SinkContext) -> AsyncIterat
 
 
 async def probe_nats(settings: NatsSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect and log in."""
+    """Connect, log in and look at the stream."""
     load_client(CLIENT, extra=EXTRA)
-    from gateway.sinks.nats.sink import findings
+    from gateway.sinks.nats.probe import findings
 
     return await findings(settings, context)
 

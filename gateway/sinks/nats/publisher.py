@@ -12,6 +12,7 @@ import nats.errors
 import nats.js.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+from nats.js.api import StreamConfig
 
 from gateway.contracts.sink import Item, Later, Refused, Verdict
 from gateway.sinks.nats.acknowledgements import Acknowledgements
@@ -77,17 +78,16 @@ class Publisher:
             raise reasons[-1] if reasons else nats.errors.NoServersError from None
         return self._client
 
-    async def probe(self) -> str:
-        """Log in and look for the stream; what was found. Raises one of `Trouble`."""
+    async def find_stream(self) -> StreamConfig | None:
+        """Log in and look for the stream: None where it is to be made. Raises one of `Trouble`."""
         client = await self.connect()
-        stream = self._settings.stream
+        jetstream = client.jetstream(timeout=self._timeout_seconds)
         try:
-            await client.jetstream(timeout=self._timeout_seconds).stream_info(stream)
+            return (await jetstream.stream_info(self._settings.stream)).config
         except nats.js.errors.NotFoundError:
             if not self._settings.create_stream:
                 raise
-            return f"the stream {stream} is to be made"
-        return f"the stream {stream} is there"
+            return None
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
@@ -118,7 +118,7 @@ class Publisher:
         except nats.js.errors.NotFoundError:
             await jetstream.add_stream(
                 name=settings.stream,
-                subjects=[self._subject.wildcard("*")],
+                subjects=[settings.wildcard],
                 duplicate_window=settings.duplicate_window,
                 max_age=settings.max_age or 0,
                 max_bytes=settings.max_size or -1,

@@ -44,13 +44,19 @@ class NatsSettings(msgspec.Struct, frozen=True, kw_only=True):
     create_stream: bool = True
     """Create the stream if it is missing; one that is there is left as it is."""
     duplicate_window: Annotated[Seconds, msgspec.Meta(gt=0)] = Seconds(7200)
-    """Of a created stream: how long it recognises an event that comes again."""
+    """How long the stream recognises an event that comes again: of a created one; of one that is
+    there `gateway check --connect` tells if it is less."""
     max_age: Annotated[Seconds, msgspec.Meta(gt=0)] | None = None
     """Of a created stream: how long events are kept; by default for good."""
     max_size: Annotated[Bytes, msgspec.Meta(ge=1)] | None = None
     """Of a created stream: how large it may grow before the oldest events go."""
     replicas: Annotated[int, msgspec.Meta(ge=1, le=5)] = 1
     """Of a created stream: on how many servers of the cluster it is."""
+
+    @property
+    def wildcard(self) -> str:
+        """All subjects that events may go to. NATS knows wildcards for whole parts only."""
+        return ".".join("*" if "{" in part else part for part in self.subject.split("."))
 
     def problems(self) -> Iterator[tuple[str, str]]:
         """Mistakes that no type shows: the key, and what is wrong with it."""

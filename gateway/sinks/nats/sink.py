@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import trio
 
-from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import Item, SinkContext, Verdict
 from gateway.errors import SinkUnavailable
 from gateway.sinks.nats.loop import STOP_SECONDS, LoopThread
@@ -32,22 +31,3 @@ class NatsSink:
         with trio.move_on_after(STOP_SECONDS, shield=True):
             await self._loop.run(self._publisher.close())
         await self._loop.aclose()
-
-
-async def findings(settings: NatsSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect, log in and look for the stream; nothing is created or published."""
-    where = ", ".join(settings.servers)
-    publisher = Publisher(settings, context.options.timeout)
-    loop = LoopThread(f"probe:{context.name}")
-    try:
-        stream = await loop.run(publisher.probe())
-        secured = "certificate verified" if settings.tls else "without TLS"
-        detail = f"{where}, {secured}; {stream}"
-        return [ProbeFinding(what="connect", ok=True, detail=detail)]
-    except Trouble as error:
-        detail = f"{where}: {describe(error)}"
-        return [ProbeFinding(what="connect", ok=False, detail=detail)]
-    finally:
-        with trio.move_on_after(STOP_SECONDS, shield=True):
-            await loop.run(publisher.close())
-        await loop.aclose()

@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 from nats.aio.client import Client
 from nats.js import JetStreamContext
-from nats.js.api import DiscardPolicy
 
 from gateway.sinks.nats.loop import LoopThread
 from tests.doubles.servers.certificates import Certificates
@@ -78,16 +77,21 @@ class NatsServer(ServerProcess):
 
         return await self._ask(read)
 
-    async def add_stream(self, name: str, subject: str, *, max_msgs: int, discard_new: bool):
+    async def add_stream(self, name: str, subject: str, **config: Any) -> None:
         """A stream that somebody else made."""
-        discard = DiscardPolicy.NEW if discard_new else DiscardPolicy.OLD
 
         async def add(jetstream: JetStreamContext) -> None:
-            await jetstream.add_stream(
-                name=name, subjects=[subject], max_msgs=max_msgs, discard=discard
-            )
+            await jetstream.add_stream(name=name, subjects=[subject], **config)
 
         await self._ask(add)
+
+    async def duplicate_window(self, stream: str) -> float | None:
+        """How many seconds a stream recognises what comes again."""
+
+        async def read(jetstream: JetStreamContext) -> float | None:
+            return (await jetstream.stream_info(stream)).config.duplicate_window
+
+        return await self._ask(read)
 
     def _trust(self) -> ssl.SSLContext | None:
         files = self._certificates

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 import trio
+from nats.js.api import DiscardPolicy
 
 from gateway.clock import WALL_CLOCK
 from gateway.contracts.sink import ACCEPTED, Item, Refused, SinkContext, SinkOptions
@@ -88,6 +89,16 @@ async def test_what_comes_again_is_recognised(server: NatsServer):
         await deliver_all(sink, fills(30))
 
     assert ids(fills(30)) == await held(server)
+    assert 7200 == await server.duplicate_window("gateway")
+
+
+async def test_a_value_may_be_a_part_of_a_part(server: NatsServer):
+    """A subject's parts may be made of text and values: the stream keeps them all."""
+    async with sink_to(server, subject="desk-{account}.{kind}s") as sink:
+        await deliver_all(sink, fills(1))
+
+    [(subject, _, _)] = await server.messages("gateway")
+    assert "desk-lbank-main.fills" == subject
 
 
 async def test_a_message_too_large(server: NatsServer):
@@ -106,7 +117,7 @@ async def test_a_message_too_large(server: NatsServer):
 
 async def test_a_full_stream(server: NatsServer):
     """A stream that is full and keeps what is old takes nothing: that waits."""
-    await server.add_stream("full", "gateway.>", max_msgs=2, discard_new=True)
+    await server.add_stream("full", "gateway.>", max_msgs=2, discard=DiscardPolicy.NEW)
     async with sink_to(server, stream="full") as sink:
         answer = await deliver(sink, fills(3))
 
@@ -156,7 +167,7 @@ async def test_tls(tmp_path: Path):
 
 async def test_the_probe(server: NatsServer):
     """`check --connect` logs in, makes nothing, and tells a refused login."""
-    [good] = await probe_nats(settings_for(server), context())
+    good, _ = await probe_nats(settings_for(server), context())
     [bad] = await probe_nats(settings_for(server, password=Secret.of("wrong-one")), context())
     server.kill()
     [gone] = await probe_nats(settings_for(server), context())
@@ -169,16 +180,50 @@ async def test_the_probe(server: NatsServer):
 
 async def test_the_probe_looks_for_the_stream(server: NatsServer):
     """It tells whether the stream is there, is to be made, or is missing."""
-    [unmade] = await probe_nats(settings_for(server), context())
+    _, unmade = await probe_nats(settings_for(server), context())
     [missing] = await probe_nats(settings_for(server, create_stream=False), context())
     async with sink_to(server) as sink:
         await deliver_all(sink, fills(1))
-    [made] = await probe_nats(settings_for(server, create_stream=False), context())
+    _, made = await probe_nats(settings_for(server, create_stream=False), context())
 
     assert [True, False, True] == [unmade.ok, missing.ok, made.ok]
     assert "to be made" in unmade.detail
     assert "create_stream: true" in missing.detail
     assert "is there" in made.detail
+
+
+async def test_the_probe_tells_a_short_duplicate_window(server: NatsServer):
+    """A stream that somebody else made may forget ids sooner than the sink was told it would."""
+    await server.add_stream("gateway", "gateway.>", duplicate_window=60)
+    _, short = await probe_nats(settings_for(server), context())
+    _, known = await probe_nats(settings_for(server, duplicate_window=Seconds(60)), context())
+
+    assert [False, True] == [short.ok, known.ok]
+    assert "for 60 s only" in short.detail
+    assert "duplicate_window: 60s" in short.detail
+
+
+@pytest.mark.parametrize(
+    ("keeps", "fits"),
+    [
+        (">", True),
+        ("gateway.>", True),
+        ("gateway.*.*.*", True),
+        ("gateway.*.*", False),
+        ("gateway.*.fill.*", False),
+        ("gateway.*.*.*.>", False),
+        ("elsewhere.>", False),
+    ],
+)
+async def test_the_probe_tells_a_stream_that_keeps_other_subjects(
+    server: NatsServer, keeps: str, fits: bool
+):
+    """Events that no stream keeps are never acknowledged: that shows before the start."""
+    await server.add_stream("gateway", keeps, duplicate_window=7200, no_ack=True)
+    _, found = await probe_nats(settings_for(server), context())
+
+    assert fits == found.ok, found.detail
+    assert fits or "it does not keep gateway.*.*.*" in found.detail
 
 
 async def test_a_server_without_jetstream(server: NatsServer):
