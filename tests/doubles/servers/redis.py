@@ -1,4 +1,4 @@
-"""Redis itself: one server, a cluster of one node, or a primary with its sentinel."""
+"""Redis itself: one server, a cluster of three, or a primary with its replica and sentinel."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,12 +6,24 @@ from pathlib import Path
 from typing import Any
 
 import coredis
+import trio
 from coredis.tokens import PureToken
 
 from tests.doubles.servers.certificates import Certificates
-from tests.doubles.servers.process import HOST, ServerProcess, free_port, need
+from tests.doubles.servers.process import (
+    HOST,
+    POLL_SECONDS,
+    START_SECONDS,
+    ServerProcess,
+    free_port,
+    need,
+)
 
 PACKAGE = "redis-server"
+SLOTS = 16384
+"""Of every cluster."""
+DOWN_AFTER_MS = 500
+"""After which silence a sentinel thinks of a failover."""
 
 
 class RedisServer(ServerProcess):
@@ -80,6 +92,22 @@ def certificate_options(certificates: Certificates) -> list[str]:
     return [*own, "--tls-ca-cert-file", str(certificates.ca), "--tls-auth-clients", "no"]
 
 
+class RedisNode(RedisServer):
+    """One server of a cluster."""
+
+    def __init__(self, folder: Path, password: str) -> None:
+        self.bus_port = free_port()
+        bus = ["--cluster-announce-ip", HOST, "--cluster-port", str(self.bus_port)]
+        # A node that is gone takes its slots with it, and no others.
+        alone = ["--cluster-require-full-coverage", "no"]
+        super().__init__(folder, password, "--cluster-enabled", "yes", *bus, *alone)
+
+    async def ask_cluster(self, *words: str) -> str:
+        """One command about the cluster, and its answer as text."""
+        answer = await self.ask("CLUSTER", *words)
+        return answer.decode() if isinstance(answer, bytes) else str(answer)
+
+
 class RedisSentinel(ServerProcess):
     """A sentinel that watches one primary, called `desk`."""
 
@@ -91,6 +119,7 @@ class RedisSentinel(ServerProcess):
             f"port {self.port}\nbind {HOST}\ndir {folder}\n"
             f"sentinel monitor desk {HOST} {primary.port} 1\n"
             f"sentinel auth-pass desk {primary.password}\n"
+            f"sentinel down-after-milliseconds desk {DOWN_AFTER_MS}\n"
         )
         binary = need("redis-server", PACKAGE)
         super().__init__(lambda: [binary, str(config), "--sentinel"], folder, "+monitor")
@@ -118,28 +147,46 @@ async def open_redis_server(
 
 
 @asynccontextmanager
-async def open_redis_cluster(folder: Path, password: str) -> AsyncIterator[RedisServer]:
-    """One node that holds all slots."""
-    server = RedisServer(folder, password, "--cluster-enabled", "yes")
-    server.options += ["--cluster-announce-ip", HOST, "--cluster-port", str(free_port())]
+async def open_redis_cluster(folder: Path, password: str) -> AsyncIterator[list[RedisNode]]:
+    """Three nodes that share the slots."""
+    nodes = [RedisNode(folder / f"node-{number}", password) for number in range(3)]
     try:
-        await server.start()
-        await server.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383")
-        await server.wait_log("Cluster state changed: ok")
-        yield server
+        for number, node in enumerate(nodes):
+            await node.start()
+            first, last = (SLOTS * edge // len(nodes) for edge in (number, number + 1))
+            await node.ask_cluster("ADDSLOTSRANGE", str(first), str(last - 1))
+            await node.ask_cluster("SET-CONFIG-EPOCH", str(number + 1))
+            await nodes[0].ask_cluster("MEET", HOST, str(node.port), str(node.bus_port))
+        for node in nodes:
+            await _until_all_slots_are_known(node)
+        yield nodes
     finally:
-        server.kill()
+        for node in nodes:
+            node.kill()
+
+
+async def _until_all_slots_are_known(node: RedisNode) -> None:
+    with trio.fail_after(START_SECONDS):
+        # No bell rings for what a node hears from the others.
+        while f"cluster_slots_ok:{SLOTS}" not in await node.ask_cluster("INFO"):  # noqa: ASYNC110
+            await trio.sleep(POLL_SECONDS)
 
 
 @asynccontextmanager
 async def open_redis_sentinel(
     folder: Path, password: str
-) -> AsyncIterator[tuple[RedisServer, RedisSentinel]]:
-    """A primary and the sentinel that knows it."""
-    async with open_redis_server(folder / "primary", password) as server:
-        sentinel = RedisSentinel(folder / "sentinel", server)
+) -> AsyncIterator[tuple[RedisServer, RedisServer, RedisSentinel]]:
+    """A primary, its replica, and the sentinel that knows both."""
+    replica = RedisServer(folder / "replica", password)
+    async with open_redis_server(folder / "primary", password) as primary:
+        replica.options += ["--replicaof", f"{HOST} {primary.port}"]
+        sentinel = RedisSentinel(folder / "sentinel", primary)
         try:
+            await replica.start()
+            await replica.wait_log("Finished with success")
             await sentinel.start()
-            yield server, sentinel
+            await sentinel.wait_log("+slave ")
+            yield primary, replica, sentinel
         finally:
             sentinel.kill()
+            replica.kill()

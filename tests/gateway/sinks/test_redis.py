@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from gateway.clock import WALL_CLOCK
-from gateway.contracts.sink import SinkContext, SinkOptions
+from gateway.contracts.sink import Item, SinkContext, SinkOptions
 from gateway.contracts.values import Seconds, Secret
 from gateway.delivery.policy import Result
 from gateway.errors import ExtraMissing
@@ -23,7 +23,9 @@ from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, ids, item
 from tests.doubles.events import fill_event
 from tests.doubles.servers.certificates import make_certificates
+from tests.doubles.servers.process import HOST
 from tests.doubles.servers.redis import (
+    RedisNode,
     RedisServer,
     open_redis_cluster,
     open_redis_sentinel,
@@ -233,39 +235,92 @@ async def test_tls(tmp_path: Path):
 # --- topologies -------------------------------------------------------------------
 
 
-async def test_a_cluster(tmp_path: Path):
-    """A cluster takes a batch for several slots, is killed, comes back and goes on."""
-    items = [one for pair in zip(fills(6), fills(6, first=7), strict=True) for one in pair]
-    async with (
-        open_redis_cluster(tmp_path, PASSWORD) as server,
-        sink_to(server, topology="cluster", stream="events:{kind}") as sink,
-    ):
-        await deliver_all(sink, [*items, *states()])
-        server.kill()
-        answer = await deliver(sink, fills(2, first=20))
-        await server.start()
-        await deliver_all(sink, fills(2, first=20))
-        async with server.cluster_client() as client:
-            entries = await client.xrange("events:fill")
+def of_many_accounts(count: int, first: int = 1) -> list[Item]:
+    """Fills of as many accounts, whose streams are in slots of all nodes."""
+    numbers = range(first, first + count)
+    return [item(seq, fill_event(seq, account=f"desk-{seq % 30}")) for seq in numbers]
 
-    assert Result.LATER is answer.result
-    expected = ids([*items, *fills(2, first=20)])
-    assert expected == [entry.field_values[b"id"].decode() for entry in entries]
+
+async def in_cluster(node: RedisNode) -> set[str]:
+    """Ids in all streams of a cluster."""
+    async with node.cluster_client() as client:
+        streams = [await client.xrange(f"events:desk-{number}:fill") for number in range(30)]
+    return {entry.field_values[b"id"].decode() for entries in streams for entry in entries}
+
+
+async def test_a_cluster(tmp_path: Path):
+    """Streams are spread over its nodes; while one is gone only its events wait."""
+    items = of_many_accounts(60)
+    async with (
+        open_redis_cluster(tmp_path, PASSWORD) as nodes,
+        sink_to(nodes[0], topology="cluster") as sink,
+    ):
+        await deliver_all(sink, items)
+        sizes = [await node.ask("DBSIZE") for node in nodes]
+        nodes[2].kill()
+        answer = await deliver(sink, of_many_accounts(30, first=61))
+        await nodes[2].start()
+        await deliver_all(sink, of_many_accounts(30, first=61))
+        held = await in_cluster(nodes[0])
+
+    assert min(sizes) > 0
+    assert 30 == sum(sizes)
+    assert answer.result in {Result.LATER, Result.PARTLY}
+    assert set(ids(of_many_accounts(90))) == held
+
+
+async def test_slots_that_move(tmp_path: Path):
+    """A node that hands a stream to another, as in a failover, is left for that one."""
+    async with (
+        open_redis_cluster(tmp_path, PASSWORD) as nodes,
+        sink_to(nodes[0], topology="cluster", stream="events") as sink,
+    ):
+        await deliver_all(sink, fills(3))
+        await hand_over(nodes, "events")
+        await deliver_all(sink, fills(3, first=4))
+        async with nodes[0].cluster_client() as client:
+            entries = await client.xrange("events")
+
+    assert ids(fills(6)) == [entry.field_values[b"id"].decode() for entry in entries]
+
+
+async def hand_over(nodes: list[RedisNode], key: str) -> None:
+    """Have a key and its slot belong to the node behind its owner."""
+    slot = await nodes[0].ask_cluster("KEYSLOT", key)
+    owner = [await owns(node, slot) for node in nodes].index(True)
+    source, target = nodes[owner], nodes[(owner + 1) % len(nodes)]
+    name = await target.ask_cluster("MYID")
+    await target.ask_cluster("SETSLOT", slot, "IMPORTING", await source.ask_cluster("MYID"))
+    await source.ask_cluster("SETSLOT", slot, "MIGRATING", name)
+    where = [HOST, str(target.port), key, "0", "5000", "AUTH", PASSWORD]
+    await source.ask("MIGRATE", *where)
+    for node in (target, source):
+        await node.ask_cluster("SETSLOT", slot, "NODE", name)
+
+
+async def owns(node: RedisNode, slot: str) -> bool:
+    """Whether the slot is the node's."""
+    [mine] = [line for line in (await node.ask_cluster("NODES")).splitlines() if "myself" in line]
+    for part in mine.split()[8:]:
+        first, _, last = part.partition("-")
+        if int(first) <= int(slot) <= int(last or first):
+            return True
+    return False
 
 
 async def test_sentinels(tmp_path: Path):
-    """The primary is the one that the sentinels name."""
-    async with open_redis_sentinel(tmp_path, PASSWORD) as (server, sentinel):
+    """The primary is the one that the sentinels name, also after a failover."""
+    async with open_redis_sentinel(tmp_path, PASSWORD) as (primary, replica, sentinel):
         where = {"topology": "sentinel", "service": "desk", "servers": (sentinel.address,)}
-        async with sink_to(server, stream="events", **where) as sink:
+        async with sink_to(primary, stream="events", **where) as sink:
             await deliver_all(sink, fills(3))
-            server.kill()
+            await primary.ask("WAIT", "1", "5000")
+            primary.kill()
             answer = await deliver(sink, fills(1, first=4))
-            await server.start()
             await deliver_all(sink, fills(1, first=4))
 
         assert Result.LATER is answer.result
-        assert ids(fills(4)) == await held(server, "events")
+        assert ids(fills(4)) == await held(replica, "events")
 
 
 # --- before the start -------------------------------------------------------------
