@@ -47,16 +47,17 @@ _BLOCKED = {
 }
 
 
-class _Wanted(msgspec.Struct, frozen=True):
+class Wanted(msgspec.Struct, frozen=True):
     """A configured account; a rotated secret file makes another of it."""
 
     configured: ConfiguredAccount
     secrets: Fingerprints
 
 
-def _enabled(accounts: Mapping[str, ConfiguredAccount]) -> dict[str, _Wanted]:
+def enabled(accounts: Mapping[str, ConfiguredAccount]) -> dict[str, Wanted]:
+    """Those that are to run somewhere, each with its secrets as they are now."""
     return {
-        name: _Wanted(each, fingerprints(each.settings))
+        name: Wanted(each, fingerprints(each.settings))
         for name, each in accounts.items()
         if each.options.enabled
     }
@@ -89,7 +90,7 @@ class Roster:
         self._connect_gate = connect_gate
         self._request_limits = RequestLimits()
         self._heartbeat_seconds = heartbeat_seconds
-        self._wanted: dict[str, _Wanted] = {}
+        self._wanted: dict[str, Wanted] = {}
         self._running: dict[str, _Running] = {}
         self._accounts: dict[str, Account] = {}
         """Every wanted account as it was last opened, running or not."""
@@ -102,7 +103,7 @@ class Roster:
 
         Returns the names by what became of them: added, removed, changed, unchanged.
         """
-        old, wanted = self._wanted, _enabled(accounts)
+        old, wanted = self._wanted, enabled(accounts)
         changes = changes_between(old, wanted)
         self._wanted = wanted
         async with trio.open_nursery() as nursery:
@@ -125,7 +126,7 @@ class Roster:
     async def add(self, configured: ConfiguredAccount, *, standing_by: bool = False) -> None:
         """Run one more account; `standing_by` lets it only listen until it is admitted."""
         name = configured.name
-        self._wanted[name] = _Wanted(configured, fingerprints(configured.settings))
+        self._wanted[name] = Wanted(configured, fingerprints(configured.settings))
         if standing_by:
             await self._start(configured, StandBy())
         elif not self._journal.blocked:

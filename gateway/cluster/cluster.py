@@ -10,6 +10,7 @@ import trio
 
 from gateway import __version__
 from gateway.accounts import Roster
+from gateway.accounts.roster import Wanted, enabled
 from gateway.clock import Clock
 from gateway.cluster import happenings
 from gateway.cluster.board import BoardUnavailable, Engine
@@ -59,12 +60,13 @@ class Cluster:
         self._engine = engine
         self._epochs = epochs
         self._journal = journal
+        self._clock = clock
         self._copies = Copies(engine, journal, clock, partial(wait_told, delivery))
         self._log_sink = LogSink(settings, engine.log)
         member = Member(name=me, session=uuid4().hex, version=__version__, weight=settings.weight)
         self._lookout = Lookout(engine.board, member)
         self._keeper: Keeper | None = None
-        self._accounts: dict[str, ConfiguredAccount] = {}
+        self._accounts: Mapping[str, Wanted] = {}
         self._metrics = metrics
         metrics.before_scrape(self._show)
 
@@ -86,13 +88,21 @@ class Cluster:
         Returns the names by what became of them, as the roster does.
         """
         await self.learn(accounts)
-        old, new = self._accounts, dict(accounts)
-        here = [name for name, one in roster.status().items() if name in new]
-        await roster.reconfigure({name: new[name] for name in here})
-        self._accounts = new
+        wanted = enabled(accounts)
+        changes = changes_between(self._accounts, wanted)
+        for name in changes["changed"]:
+            account = roster.account(name)
+            if account is not None and account.standby is not None:
+                await roster.drop(name)  # stands by again as it is now
+        here = [name for name in roster.names() if name in wanted]
+        await roster.reconfigure({name: accounts[name] for name in here})
+        self._accounts = wanted
         if self._keeper is not None:
-            self._keeper.configure(new)
-        return changes_between(old, new)
+            self._keeper.configure(self._configured())
+        return changes
+
+    def _configured(self) -> dict[str, ConfiguredAccount]:
+        return {name: one.configured for name, one in self._accounts.items()}
 
     @asynccontextmanager
     async def keeping(self, roster: Roster, hurry: trio.Event | None) -> AsyncIterator[None]:
@@ -107,11 +117,12 @@ class Cluster:
             epochs=self._epochs,
             roster=roster,
             journal=self._journal,
+            clock=self._clock,
         )
         keeper = Keeper(
             self._lookout, transfers, self._copies, roster, replicas=self._settings.replicas
         )
-        keeper.configure(self._accounts)
+        keeper.configure(self._configured())
         self._keeper = keeper
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.run)

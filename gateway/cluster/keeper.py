@@ -65,7 +65,7 @@ class Keeper:
 
     def configure(self, accounts: Mapping[str, ConfiguredAccount]) -> None:
         """Share these accounts with the others."""
-        self._accounts = {name: one for name, one in accounts.items() if one.options.enabled}
+        self._accounts = dict(accounts)
 
     async def run(self) -> None:
         """Do this gateway's part until cancelled."""

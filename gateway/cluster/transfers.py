@@ -10,8 +10,10 @@ import msgspec
 import trio
 
 from gateway.accounts import Roster
-from gateway.accounts.rows import BookChange, Section
+from gateway.accounts.coverage import Coverage
+from gateway.accounts.rows import BookChange, Rows, Section
 from gateway.accounts.supervisor import OVERLAP_SECONDS
+from gateway.clock import Clock
 from gateway.cluster import happenings
 from gateway.cluster.board import Board
 from gateway.cluster.copies import Copies, Heirloom
@@ -20,6 +22,7 @@ from gateway.cluster.lookout import Lookout
 from gateway.cluster.notes import Ownership, encode, owner_key
 from gateway.cluster.view import Act, Owned
 from gateway.contracts.adapter import ConfiguredAccount
+from gateway.events.model import StreamReason
 from gateway.journal import Journal
 
 NOBODY: Final = Owned(Ownership(epoch=0, owner=""), 0)
@@ -38,6 +41,7 @@ class Transfers:
         epochs: OwnedEpochs,
         roster: Roster,
         journal: Journal,
+        clock: Clock,
     ) -> None:
         self._me = lookout.member.name
         self._lookout = lookout
@@ -46,6 +50,7 @@ class Transfers:
         self._epochs = epochs
         self._roster = roster
         self._journal = journal
+        self._clock = clock
 
     async def carry_out(self, act: Act, configured: ConfiguredAccount, owned: Owned) -> None:
         """Take one step. Raises `BoardUnavailable`, `Superseded` or `NotTold`."""
@@ -90,7 +95,10 @@ class Transfers:
         """Take over the book, then run the account on it."""
         name, dead = configured.name, ownership.taken_from
         heirloom = await self._copies.inherit(name, ownership.epoch, dead)
-        await self._replace_book(name, ownership.epoch, heirloom)
+        old = await self._journal.load_book(name)
+        if heirloom is not None:
+            await self._tell_absence(configured, old, heirloom.life_ns)
+        await self._replace_book(name, ownership.epoch, old, heirloom)
         if heirloom is not None:
             await self._copies.keep(name, ownership.epoch, heirloom)
         account = self._roster.account(name)
@@ -101,8 +109,30 @@ class Transfers:
             await account.admit(seamless=dead is None or heard_all)
         happenings.TAKEN.emit(account=name, epoch=ownership.epoch, taken_from=dead)
 
-    async def _replace_book(self, name: str, epoch: int, heirloom: Heirloom | None) -> None:
-        old = await self._journal.load_book(name)
+    async def _tell_absence(self, configured: ConfiguredAccount, old: Rows, until_ns: int) -> None:
+        """End the gap that our own sinks have while others own the account.
+
+        What happened in it stands in the shared log, which they do not read. This is
+        journalled before our epoch begins, and so stays out of that log.
+        """
+        name, venue = configured.name, configured.spec.name
+        record = self._journal.append_nowait
+        coverage = Coverage(name, venue, clock=self._clock, record=record)
+        coverage.load(old)  # opens the gap where an earlier run of ours could not
+        if coverage.gap is None:
+            return  # it never was ours
+        coverage.extend(max(until_ns, coverage.gap.since_ns))
+        coverage.close_gap(
+            StreamReason.MOVED,
+            complete=False,
+            recovered=0,
+            detail="other gateways owned the account: the shared log has what they heard",
+        )
+        await self._journal.append_nowait([]).wait()
+
+    async def _replace_book(
+        self, name: str, epoch: int, old: Rows, heirloom: Heirloom | None
+    ) -> None:
         changes: list[BookChange] = []
         if heirloom is not None:
             gone = [

@@ -157,7 +157,8 @@ class StreamReason(StrEnum):
     RECONFIGURED = "reconfigured"
     """A reload changed this account."""
     MOVED = "moved"
-    """Another gateway of the cluster owns the account now, and its events go on there."""
+    """Another gateway of the cluster owns the account now, and its events go on there;
+    `gap_closed`: it is back, and the shared log has what was heard meanwhile."""
     DISK_FULL = "disk_full"
     """The journal could not write; sources were closed until it could."""
     SINK_BLOCKED = "sink_blocked"

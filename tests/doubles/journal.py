@@ -62,6 +62,10 @@ class MemoryJournal:
         for events, book, ticket in held:
             self._commit(events, book, ticket)
 
+    def lose_held(self) -> None:
+        """Forget what was held back, as a crash does; commit everything from now on at once."""
+        self._held = None
+
     def set_blocked(self, reason: BlockReason | None) -> None:
         """Block the sources, or let them go on."""
         self._blocked = reason

@@ -15,7 +15,7 @@ from gateway.cluster.notes import decode as decode_note
 from gateway.cluster.settings import ClusterSettings
 from gateway.delivery import open_delivery
 from gateway.events.codec import decode
-from gateway.events.model import Event, Fill, Stream
+from gateway.events.model import Event, Fill, Stream, StreamStatus
 from gateway.telemetry.metrics import Metrics
 from gateway.wire.limits import HostGate
 from tests.doubles.board import Shared
@@ -74,6 +74,19 @@ class Desk:
     def listens(self) -> bool:
         """Whether it has a live connection."""
         return bool(self.venue.live)
+
+    def streams(self) -> list[str]:
+        """What its own sinks were told about the account's stream."""
+        return [f"{one.status} {one.reason}" for one in self._stream_bodies()]
+
+    def last_gap_closed(self) -> Stream:
+        """The newest end of a gap that its own sinks were told."""
+        closed = [one for one in self._stream_bodies() if one.status is StreamStatus.GAP_CLOSED]
+        return closed[-1]
+
+    def _stream_bodies(self) -> list[Stream]:
+        bodies = [event.body for event in self.journal.events]
+        return [one for one in bodies if isinstance(one, Stream)]
 
     async def wait_listening(self) -> None:
         """Until it has a live connection."""

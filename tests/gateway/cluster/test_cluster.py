@@ -1,12 +1,17 @@
 """Two gateways and one account: deaths, moves and splits, in virtual time."""
 
+import os
+from pathlib import Path
+
+import msgspec
 import trio
 from trio.testing import MockClock
 
+from gateway.contracts.values import Secret
 from gateway.events.model import Stream, StreamStatus
 from gateway.events.times import to_nanoseconds
 from tests.doubles.reports import order
-from tests.doubles.venue import configured
+from tests.doubles.venue import Settings, configured
 from tests.gateway.cluster.conftest import ACCOUNT, Desk, Region
 
 SOON = 15
@@ -294,4 +299,106 @@ async def test_an_account_that_a_reload_took_away_is_given_up(
 
         assert other.roster.names() == []
         assert not owner.listens
+        nursery.cancel_scope.cancel()
+
+
+async def test_own_sinks_learn_how_long_an_account_was_elsewhere(
+    region: Region, autojump_clock: MockClock
+):
+    """Back from another gateway, the gap of one's own sinks is closed, and said to be incomplete.
+
+    The shared log, which has everything, is told none of that.
+    """
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await other.cluster.pin(ACCOUNT, other.name)
+        await trio.sleep(SOON)
+        await push(other, status="partially_filled", filled="5")
+        heard_ns = region.clock.now_ns()
+        await trio.sleep(1)
+        await other.cluster.pin(ACCOUNT, owner.name)
+        await trio.sleep(SOON)
+
+        assert [
+            "live subscribed",
+            "gap_opened moved",
+            "stopped moved",
+            "gap_closed moved",
+            "live subscribed",
+        ] == owner.streams()
+        closed = owner.last_gap_closed()
+        assert closed.complete is False
+        assert closed.until is not None
+        assert heard_ns <= to_nanoseconds(closed.until)
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_own_sinks_learn_of_what_was_missed_through_a_death(
+    region: Region, autojump_clock: MockClock
+):
+    """A gateway that died, and is given its account again later, says so to its own sinks."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        owner.journal.hold_commits()
+        await owner.kill()
+        owner.journal.lose_held()
+        await trio.sleep(SOON)
+        again = region.desk(owner.name)
+        again.journal = owner.journal
+        again.start(nursery)
+        await trio.sleep(1)
+        await other.cluster.pin(ACCOUNT, again.name)
+        await trio.sleep(2 * SOON)
+
+        assert again.owns
+        assert [
+            "live subscribed",
+            "gap_opened gateway_down",
+            "gap_closed moved",
+            "live subscribed",
+        ] == again.streams()
+        assert again.last_gap_closed().complete is False
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reload_notices_a_rotated_secret(
+    region: Region, autojump_clock: MockClock, tmp_path: Path
+):
+    """A secret file that was written anew makes another account of it, as without a cluster."""
+    secret = tmp_path / "secret"
+    secret.write_text("first")
+    async with trio.open_nursery() as nursery:
+        owner, _ = await both(region, nursery)
+        account = msgspec.structs.replace(
+            configured(owner.venue, ACCOUNT), settings=Settings(secret=Secret("file", str(secret)))
+        )
+        accounts = {ACCOUNT: account}
+        await owner.cluster.reconfigure(owner.roster, accounts)
+        await trio.sleep(SOON)
+        sessions = len(owner.venue.sessions)
+
+        unchanged = await owner.cluster.reconfigure(owner.roster, accounts)
+        os.utime(secret, (1, 1))
+        changed = await owner.cluster.reconfigure(owner.roster, accounts)
+        await trio.sleep(SOON)
+
+        assert [ACCOUNT] == unchanged["unchanged"]
+        assert [ACCOUNT] == changed["changed"]
+        assert sessions + 1 == len(owner.venue.sessions)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_reload_leaves_a_listener_alone(region: Region, autojump_clock: MockClock):
+    """A second replica goes on listening through a reload that does not change its account."""
+    region.settings = type(region.settings)(engine="nats", url="nats://unused:1", replicas=2)
+    async with trio.open_nursery() as nursery:
+        _, other = await both(region, nursery)
+        listening = list(other.venue.live)
+
+        await other.cluster.reconfigure(other.roster, {ACCOUNT: configured(other.venue, ACCOUNT)})
+        await trio.sleep(1)
+
+        assert listening == list(other.venue.live)
         nursery.cancel_scope.cancel()
