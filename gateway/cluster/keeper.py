@@ -76,9 +76,12 @@ class Keeper:
             nursery.start_soon(self._copy_books)
 
     async def hand_everything_over(self) -> None:
-        """Leave: wait until others have taken what this gateway owns, as far as there are any."""
+        """Leave: wait until others have taken what this gateway owns, as far as there are any.
+
+        An engine that does not answer is waited for, too: mostly it elects a leader.
+        """
         self._lookout.member = msgspec.structs.replace(self._lookout.member, leaving=True)
-        while self.reachable and self.owned() and self._others():
+        while self.owned() and self._others():
             await self._looked.wait()
 
     def owned(self) -> list[str]:

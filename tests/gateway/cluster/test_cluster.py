@@ -170,6 +170,26 @@ async def test_a_gateway_that_stops_hands_over_first(region: Region, autojump_cl
         nursery.cancel_scope.cancel()
 
 
+async def test_a_stop_waits_for_an_engine_that_is_away_for_a_moment(
+    region: Region, autojump_clock: MockClock
+):
+    """While NATS elects a leader nothing can be handed over: the stop waits, and opens no gap."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        region.shared.down = True
+        await trio.sleep(1)
+        nursery.start_soon(owner.stop)
+        await trio.sleep(4)
+        assert owner.listens
+        region.shared.down = False
+        await trio.sleep(SOON)
+
+        assert other.owns
+        assert not owner.listens
+        assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
 async def test_the_last_gateway_stops_at_once(region: Region, autojump_clock: MockClock):
     """With nobody to hand over to, a stop says so in the log and waits for nobody."""
     async with trio.open_nursery() as nursery:
