@@ -22,11 +22,13 @@ AFTERWARDS_SECONDS = 10.0
 @pytest.mark.timeout(300)
 async def test_a_lost_path_is_noticed_and_healed(tmp_path: Path, results: Results):
     """Where no FIN and no RST comes, the silence tells; the gap is honest and is filled."""
-    with open_private_network() as network:
+    with open_private_network(("client", "server")) as network:
         async with open_rig(tmp_path, accounts=1) as rig, trio.open_nursery() as nursery:
-            rig.daemon.prefix = network.prefix
+            rig.daemon.prefix = network.prefix("client")
             for name, (venue, _) in rig.accounts.items():
-                listener = trio.SocketListener(trio.socket.from_stdlib_socket(network.listen()))
+                listener = trio.SocketListener(
+                    trio.socket.from_stdlib_socket(network.listen("server"))
+                )
                 host, port = listener.socket.getsockname()
                 rig.origins[name] = ("http", f"{host}:{port}")
                 nursery.start_soon(trio.serve_listeners, venue.serve, [listener])
@@ -36,7 +38,7 @@ async def test_a_lost_path_is_noticed_and_healed(tmp_path: Path, results: Result
             rig.set_rate(3)
             await trio.sleep(5)
 
-            network.lose_packets()
+            network.lose_packets(["client"], ["server"])
             lost_at = trio.current_time()
             noticed = {name: await when_noticed(rig, name) - lost_at for name in rig.accounts}
             await trio.sleep(AFTERWARDS_SECONDS)

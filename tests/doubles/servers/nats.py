@@ -2,7 +2,7 @@
 
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,6 +16,8 @@ from tests.doubles.servers.process import HOST, ServerProcess, free_port, need
 
 PACKAGE = "nats-server"
 USER = "desk"
+NODES = ("nats-1", "nats-2", "nats-3")
+"""Names of the servers of a cluster."""
 
 T = TypeVar("T")
 
@@ -24,8 +26,15 @@ class NatsServer(ServerProcess):
     """`nats-server`, whose password and limits a test may change."""
 
     def __init__(
-        self, folder: Path, password: str, certificates: Certificates | None = None
+        self,
+        folder: Path,
+        password: str,
+        certificates: Certificates | None = None,
+        *,
+        host: str = HOST,
+        prefix: Sequence[str] = (),
     ) -> None:
+        self.host = host
         self.port = free_port()
         self.password = password
         self.max_payload = 8 << 20
@@ -35,12 +44,12 @@ class NatsServer(ServerProcess):
         """The other servers of its cluster."""
         self._certificates, self._folder = certificates, folder
         self._binary = need("nats-server", PACKAGE)
-        super().__init__(self._arguments, folder, "Server is ready")
+        super().__init__(self._arguments, folder, "Server is ready", prefix)
 
     @property
     def address(self) -> str:
         """As in `servers`."""
-        return f"{HOST}:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def _arguments(self) -> list[str]:
         config: dict[str, Any] = {
@@ -57,8 +66,8 @@ class NatsServer(ServerProcess):
             config["server_name"] = self._folder.name
             config["cluster"] = {
                 "name": "nats",
-                "listen": f"{HOST}:{self.route_port}",
-                "routes": [f"nats-route://{HOST}:{one.route_port}" for one in self.peers],
+                "listen": f"{self.host}:{self.route_port}",
+                "routes": [f"nats-route://{one.host}:{one.route_port}" for one in self.peers],
             }
         path = self._folder / "nats.conf"
         path.write_text(json.dumps(config))
@@ -129,9 +138,18 @@ async def open_nats_server(
 
 
 @asynccontextmanager
-async def open_nats_cluster(folder: Path, password: str) -> AsyncIterator[list[NatsServer]]:
-    """Three servers of one cluster; JetStream has a leader once a question is answered."""
-    servers = [NatsServer(folder / f"nats-{number}", password) for number in (1, 2, 3)]
+async def open_nats_cluster(
+    folder: Path, password: str, places: Mapping[str, tuple[str, Sequence[str]]] | None = None
+) -> AsyncIterator[list[NatsServer]]:
+    """Three servers of one cluster; JetStream has a leader once a question is answered.
+
+    `places` says, by name, at which host each listens, and what to put before its command.
+    """
+    here = dict.fromkeys(NODES, (HOST, ()))
+    servers = [
+        NatsServer(folder / name, password, host=host, prefix=prefix)
+        for name, (host, prefix) in (places or here).items()
+    ]
     for server in servers:
         server.peers = [one for one in servers if one is not server]
     try:
