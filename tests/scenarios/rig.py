@@ -27,7 +27,10 @@ POLL_SECONDS = 0.02
 
 
 async def wait_until(
-    condition: Callable[[], bool], seconds: float = 30, what: str | Callable[[], str] = ""
+    condition: Callable[[], bool],
+    seconds: float = 30,
+    what: str | Callable[[], str] = "",
+    poll_seconds: float = POLL_SECONDS,
 ) -> None:
     """Wait for a condition about another process, which no event of ours can announce.
 
@@ -35,7 +38,7 @@ async def wait_until(
     """
     with trio.move_on_after(seconds):
         while not condition():  # noqa: ASYNC110 # another process sets no event of ours
-            await trio.sleep(POLL_SECONDS)
+            await trio.sleep(poll_seconds)
         return
     lacking = what() if callable(what) else what
     raise AssertionError(f"not within {seconds:g} s: {lacking or condition}")

@@ -4,39 +4,24 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 import trio
 
-from tests.scenarios.cluster import Cluster, open_cluster_rig
+from tests.scenarios.cluster import Cluster, Shape, open_cluster_rig
 from tests.scenarios.rig import wait_until
 
 FAIL_OVER_SECONDS = 10.0
 
 
 @asynccontextmanager
-async def lively(directory: Path, **options: Any) -> AsyncIterator[Cluster]:
+async def lively(directory: Path, shape: Shape | None = None) -> AsyncIterator[Cluster]:
     """A cluster of which every gateway has accounts, with lively markets."""
-    async with open_cluster_rig(directory, **options) as cluster:
-        for daemon in cluster.daemons.values():
-            daemon.launch()
-        for daemon in cluster.daemons.values():
-            await daemon.wait_ready()
-        await cluster.wait_spread(len(cluster.daemons))
+    async with open_cluster_rig(directory, shape) as cluster:
+        await cluster.start()
         cluster.set_rate(8)
         await trio.sleep(2)
         yield cluster
-
-
-async def gaps(cluster: Cluster) -> list[str]:
-    """Why gaps were opened, over all accounts."""
-    return [
-        f"{account}: {stream}"
-        for account in cluster.accounts
-        for stream in await cluster.streams(account)
-        if stream["status"] == "gap_opened"
-    ]
 
 
 @pytest.mark.timeout(300)
@@ -60,7 +45,7 @@ async def test_a_death_is_taken_over(tmp_path: Path):
             assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
 
 
-@pytest.mark.pending
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
     """Stopped and started again one by one, gateways hand over and take back without a gap."""
@@ -70,14 +55,14 @@ async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
             assert await daemon.stop() == 0
             assert "cluster_hand_over_cut" not in daemon.log.read_text()
             await daemon.start()
-            await cluster.wait_spread(3)
+            await cluster.wait_spread()
         await cluster.wait_quiet()
 
         (await cluster.judge()).assert_kept()
-        assert [] == await gaps(cluster)
+        assert [] == await cluster.gaps()
 
 
-@pytest.mark.pending
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_a_paused_owner_is_fenced(tmp_path: Path):
     """A process that was paused past its lease comes back, and its backlog breaks no promise."""
@@ -92,7 +77,7 @@ async def test_a_paused_owner_is_fenced(tmp_path: Path):
         )
         await trio.sleep(3)
         paused.signal(signal.SIGCONT)
-        await cluster.wait_spread(3)
+        await cluster.wait_spread()
         await trio.sleep(2)
         await cluster.wait_quiet()
 
@@ -104,11 +89,11 @@ async def test_a_paused_owner_is_fenced(tmp_path: Path):
             assert "gateway_down" in [one["reason"] for one in streams]
 
 
-@pytest.mark.pending
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
     """With `replicas: 2` a second gateway listens beside each owner: its death opens no gap."""
-    async with lively(tmp_path, replicas=2) as cluster:
+    async with lively(tmp_path, Shape(replicas=2)) as cluster:
         await trio.sleep(5)
 
         await cluster.daemons["gateway-2"].kill()
@@ -118,10 +103,10 @@ async def test_two_replicas_survive_a_death_without_a_gap(tmp_path: Path):
         await cluster.wait_quiet()
 
         (await cluster.judge()).assert_kept()
-        assert [] == await gaps(cluster)
+        assert [] == await cluster.gaps()
 
 
-@pytest.mark.pending
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_without_its_engine_a_cluster_goes_on(tmp_path: Path):
     """While NATS is down every gateway journals what it has, and tells all of it afterwards."""
@@ -132,24 +117,24 @@ async def test_without_its_engine_a_cluster_goes_on(tmp_path: Path):
         await trio.sleep(5)
         await server.start()
         await wait_until(lambda: cluster.status()["reachable"], 30)
-        await cluster.wait_spread(3)
+        await cluster.wait_spread()
         await cluster.wait_quiet()
 
         (await cluster.judge()).assert_kept()
 
 
-@pytest.mark.pending
+@pytest.mark.scenarios
 @pytest.mark.timeout(300)
 async def test_a_death_in_the_engine_is_not_noticed(tmp_path: Path):
     """Of three NATS servers any one may be killed: nothing is missing, and no gap opens."""
-    async with lively(tmp_path, nats_servers=3) as cluster:
+    async with lively(tmp_path, Shape(nats_servers=3)) as cluster:
         for server in cluster.servers:
             server.kill()
             await trio.sleep(8)
             await server.start()
             await trio.sleep(5)
-        await cluster.wait_spread(3)
+        await cluster.wait_spread()
         await cluster.wait_quiet()
 
         (await cluster.judge()).assert_kept()
-        assert [] == await gaps(cluster)
+        assert [] == await cluster.gaps()
