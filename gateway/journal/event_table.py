@@ -14,6 +14,7 @@ import msgspec
 
 from gateway.contracts.sink import Record
 from gateway.errors import JournalDamaged
+from gateway.journal.many_rows import insert_rows
 from gateway.journal.records import (
     RECORD_COLUMNS,
     BookChange,
@@ -23,13 +24,14 @@ from gateway.journal.records import (
     from_fields,
 )
 
-_INSERT: Final = f"INSERT INTO events ({RECORD_COLUMNS}, checksum) VALUES ({', '.join('?' * 10)})"
+_INSERT: Final = f"INSERT INTO events ({RECORD_COLUMNS}, checksum) VALUES"
+_REPLACE: Final = "INSERT OR REPLACE INTO book (account, section, key, value, checksum) VALUES"
 _SELECT: Final = f"SELECT {RECORD_COLUMNS}, checksum FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 
 
 def insert(connection: apsw.Connection, rows: Iterable[Fields]) -> None:
     """Write records."""
-    connection.executemany(_INSERT, ((*row, checksum(row)) for row in rows))
+    insert_rows(connection, _INSERT, [(*row, checksum(row)) for row in rows])
 
 
 def scan(connection: apsw.Connection, after_seq: int, limit: int) -> Iterator[Record | int]:
@@ -118,15 +120,10 @@ def damaged(seq: int, connection: apsw.Connection) -> JournalDamaged:
 def change_book(connection: apsw.Connection, changes: Iterable[BookChange]) -> None:
     """Remember and forget; of two changes to one key the later one counts."""
     latest = {change[:3]: change[3] for change in changes}
-    connection.executemany(
-        "INSERT OR REPLACE INTO book (account, section, key, value, checksum)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (
-            (*key, value, checksum((*key, value)))
-            for key, value in latest.items()
-            if value is not None
-        ),
-    )
+    told = [
+        (*key, value, checksum((*key, value))) for key, value in latest.items() if value is not None
+    ]
+    insert_rows(connection, _REPLACE, told)
     connection.executemany(
         "DELETE FROM book WHERE account = ? AND section = ? AND key = ?",
         (key for key, value in latest.items() if value is None),

@@ -20,6 +20,7 @@ import msgspec
 
 from gateway.errors import JournalDamaged
 from gateway.journal.id_filter import FilterTable, SegmentFilter
+from gateway.journal.many_rows import insert_rows
 from gateway.journal.records import checksum
 
 _SLICE: Final = 4_096
@@ -97,10 +98,8 @@ class HeldIds:
 
         def write() -> None:
             sealing.filter.add(part)
-            self._connection.executemany(
-                "INSERT INTO sealed_ids (segment, id) VALUES (?, ?)",
-                ((sealing.number, event_id) for event_id in part),
-            )
+            rows = [(sealing.number, event_id) for event_id in part]
+            insert_rows(self._connection, "INSERT INTO sealed_ids (segment, id) VALUES", rows)
             if is_last:
                 row = (sealing.number, sealing.last_seq, sealing.filter.finish())
                 self._connection.execute(
