@@ -1,6 +1,9 @@
-"""WebSocket by trio-websocket: a reader task of the library's feeds a channel."""
+"""WebSocket by trio-websocket: a reader task of the library's feeds a channel.
 
-from collections.abc import AsyncIterator, Callable
+Plain text frames pass the library by (`fast_lane`) on their way into that channel.
+"""
+
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
@@ -14,6 +17,7 @@ from gateway.clock import WALL_CLOCK
 from gateway.errors import ConnectionLost
 from gateway.wire.addresses import Address
 from gateway.wire.dial import CLOSE_SECONDS, stage
+from gateway.wire.fast_lane import FastLane
 from gateway.wire.messages import (
     RECEIVE_BYTES,
     CloseCode,
@@ -51,7 +55,7 @@ async def upgrade(
 
     Raises `ConnectFailed` or `RateLimited`.
     """
-    guard = PacedStream(stream)
+    guard = PacedStream(stream, FastLane(max_message_bytes))
     websocket: TrioWebSocket | None = None
     try:
         async with open_single_failure_nursery() as nursery:
@@ -83,25 +87,46 @@ class PacedStream(UpgradeGuard):
     for more gets all that came together.
     """
 
-    def __init__(self, stream: trio.abc.Stream) -> None:
+    def __init__(self, stream: trio.abc.Stream, lane: FastLane) -> None:
         super().__init__(stream)
         self.untaken: Callable[[], int] = lambda: 0
         """How many messages stand in the queue."""
+        self.put_texts: Callable[[list[str]], None] | None = None
+        """Where plain texts go, once there is somebody to take them."""
         self.before_close: Callable[[], None] = lambda: None
         """Called before a close frame is written."""
         self._reader_waits = False
         self._reader_came = trio.lowlevel.ParkingLot()
         self._taken = trio.lowlevel.ParkingLot()
+        self._lane = lane
+        self._answered = False
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """Read, once the consumer is not too far behind."""
+        """Read until there is something for the library.
+
+        Never while the consumer is too far behind.
+        """
         self._reader_waits = True
         self._reader_came.unpark_all()
-        while self.untaken() >= _AHEAD_MESSAGES:
-            await self._taken.park()
-        data = await super().receive_some(max_bytes)
-        self._reader_waits = False
-        return data
+        while True:
+            while self.untaken() >= _AHEAD_MESSAGES:
+                await self._taken.park()
+            data = await super().receive_some(max_bytes)
+            if not data or (data := self._divide(data)):
+                self._reader_waits = False
+                return data
+
+    def _divide(self, data: bytes | bytearray) -> bytes:
+        """Put texts where they are waited for; gives what the library has to see."""
+        if not self._answered:
+            self._answered = True
+            return self._lane.begin(data)
+        if self.put_texts is None:
+            return self._lane.pass_by(data)
+        texts, rest = self._lane.split(data)
+        if texts:
+            self.put_texts(texts)
+        return rest
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         """Write; before a close frame, have what is in the queue saved.
@@ -134,11 +159,14 @@ class TrioWebSocket:
         self._connection = connection
         self._guard = guard
         self._fault: CloseCode | None = None
-        channel = connection._recv_channel  # noqa: SLF001  (no public way to take without waiting)
-        self._channel = channel
+        self._channel = connection._recv_channel  # noqa: SLF001  (no other way without waiting)
+        self._queue = connection._send_channel  # noqa: SLF001  (so that order and closing hold)
+        self._texts_ahead = 0
+        """Of those that the library did not see, not taken yet."""
         self._saved: list[str | bytes] = []
         """Taken from the queue before the library could drop them."""
-        guard.untaken = lambda: channel.statistics().current_buffer_used
+        guard.untaken = self._untaken
+        guard.put_texts = self._put_texts
         guard.before_close = self._save
 
     async def receive(self) -> Received:
@@ -146,7 +174,7 @@ class TrioWebSocket:
         frames: list[str | bytes] = []
         if not self._saved:
             try:
-                frames.append(await self._connection.get_message())
+                frames += _flat(await self._connection.get_message())
             except ConnectionClosed:
                 if not self._saved:
                     raise self.loss() from None
@@ -156,15 +184,25 @@ class TrioWebSocket:
         self._save()
         frames += self._saved
         self._saved = []
+        self._texts_ahead = 0
         self._guard.tell_taken()
         return Received(frames, received_ns)
 
     def _save(self) -> None:
         try:
             while True:
-                self._saved.append(self._channel.receive_nowait())
+                self._saved += _flat(self._channel.receive_nowait())
         except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
             return
+
+    def _put_texts(self, texts: list[str]) -> None:
+        self._texts_ahead += len(texts)
+        # Closed: then they are for nobody. Full it cannot be, see `_QUEUE_MESSAGES`.
+        with suppress(trio.ClosedResourceError, trio.BrokenResourceError):
+            self._queue.send_nowait(texts)  # type: ignore[arg-type]  # as one; see `_flat`
+
+    def _untaken(self) -> int:
+        return self._channel.statistics().current_buffer_used + self._texts_ahead
 
     async def send(self, text: str) -> None:
         """Send a text frame."""
@@ -212,3 +250,8 @@ class TrioWebSocket:
         if closed.code in _FAULTS and self._guard.close_code_sent is None:
             return CloseCode(closed.code)
         return None
+
+
+def _flat(message: str | bytes | list[str]) -> Sequence[str | bytes]:
+    """What stands in the queue: a message from the library, or texts that passed it by."""
+    return message if isinstance(message, list) else (message,)

@@ -1,5 +1,7 @@
 """WebSocket by websockets' Sans-I/O protocol: no task of its own, and compression.
 
+Plain text frames pass the library by (`fast_lane`); compressed ones are not among them.
+
 Reading, decoding and answering pings all happen inside `receive`, so a list of
 frames costs one pass of the scheduler however long it is.
 """
@@ -20,6 +22,7 @@ from gateway.clock import WALL_CLOCK
 from gateway.errors import ConnectionLost
 from gateway.wire.addresses import Address
 from gateway.wire.dial import CLOSE_SECONDS, stage
+from gateway.wire.fast_lane import FastLane
 from gateway.wire.messages import (
     RECEIVE_BYTES,
     CloseCode,
@@ -43,7 +46,8 @@ async def upgrade(
 
     Raises `ConnectFailed` or `RateLimited`.
     """
-    websocket = SansIOWebSocket(UpgradeGuard(stream), _protocol(address, max_message_bytes))
+    protocol = _protocol(address, max_message_bytes)
+    websocket = SansIOWebSocket(UpgradeGuard(stream), protocol, FastLane(max_message_bytes))
     with stage(STAGE, timeout_seconds):
         await websocket.shake_hands()
     try:
@@ -66,9 +70,12 @@ def _protocol(address: Address, max_message_bytes: int) -> ClientProtocol:
 class SansIOWebSocket:
     """A `WebSocket` that drives a `ClientProtocol` over a stream."""
 
-    def __init__(self, stream: trio.abc.Stream, protocol: ClientProtocol) -> None:
+    def __init__(self, stream: trio.abc.Stream, protocol: ClientProtocol, lane: FastLane) -> None:
         self._stream = stream
         self._protocol = protocol
+        self._lane = lane
+        self._texts: list[str] = []
+        """From the beginning of the last read; what the library makes of it comes after."""
         self._writing = trio.StrictFIFOLock()
         self._read_ns = 0
         self._parts = bytearray()
@@ -119,10 +126,14 @@ class SansIOWebSocket:
         except trio.BrokenResourceError:
             data = b""
         self._read_ns = WALL_CLOCK.now_ns()
-        if data:
-            self._protocol.receive_data(data)
-        else:
+        if not data:
             self._protocol.receive_eof()
+        elif self._protocol.state is State.CONNECTING:
+            self._protocol.receive_data(self._lane.begin(data))
+        else:
+            self._texts, rest = self._lane.split(data)
+            if rest:
+                self._protocol.receive_data(rest)
         await self._flush()
 
     async def _flush(self) -> None:
@@ -137,7 +148,8 @@ class SansIOWebSocket:
                 self._protocol.receive_eof()
 
     def _take_messages(self) -> list[str | bytes]:
-        messages: list[str | bytes] = []
+        messages: list[str | bytes] = [*self._texts]
+        self._texts = []
         try:
             for event in self._protocol.events_received():
                 if isinstance(event, Frame) and event.opcode in _DATA_OPCODES:
