@@ -4,6 +4,7 @@ Its options are those of every account (or sink) and those of its venue (or sink
 type), in one mapping: an option of another venue is an unknown key.
 """
 
+import os
 import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final
@@ -78,6 +79,8 @@ class Members:
         self._report = report
         self._reader = Reader(report)
         self._specs = Specs(report)
+        self._writers: dict[str, str] = {}
+        """Sinks that keep a file, by its path."""
 
     def read_defaults(self, node: Node) -> dict[str, Table]:
         """The `defaults` section: options by venue, each checked on its own."""
@@ -135,7 +138,9 @@ class Members:
         settings = self._reader.build(spec.settings, values, table, path)
         if not sound or options is FAILED or settings is FAILED:
             return None
-        return ConfiguredSink(name=name, spec=spec, options=options, settings=settings)
+        sink = ConfiguredSink(name=name, spec=spec, options=options, settings=settings)
+        self._check_file(sink, table, path)
+        return sink
 
     def _check_account(
         self, values: Mapping[str, Any], spec: VenueSpec, table: Table, path: str
@@ -175,6 +180,16 @@ class Members:
         if retry is not FAILED and retry.initial > retry.max:
             found.add("retry.initial", "must not be longer than retry.max")
         return not found.any
+
+    def _check_file(self, sink: ConfiguredSink, table: Table, path: str) -> None:
+        """Two sinks in one file would each wait for the other, or mix their lines."""
+        if sink.spec.writes_to is None:
+            return
+        file = os.path.normpath(sink.spec.writes_to(sink.settings))
+        first = self._writers.setdefault(file, sink.name)
+        if first != sink.name:
+            message = f"sink {first} writes there too: each needs a path of its own"
+            Findings(self._report, table, path).add("path", message)
 
     def _member(self, name: str, entry: Entry, path: str) -> Table | None:
         if not NAME.fullmatch(name):

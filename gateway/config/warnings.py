@@ -18,7 +18,8 @@ def warn(
     sinks: Mapping[str, ConfiguredSink],
 ) -> None:
     """Look at a configuration as a whole."""
-    _warn_of_idleness(report, root, accounts, sinks)
+    if not report.mistakes:  # an account or sink with a mistake is not in the mappings
+        _warn_of_idleness(report, root, accounts, sinks)
     address = http.address
     if address is not None and not address.loopback and http.tls is None:
         place = find_place(root, "http.listen")

@@ -172,6 +172,8 @@ class SinkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """Open the sink. Must not wait for a peer that is down: `deliver` says so instead."""
     probe: Callable[[Any, SinkContext], Any] | None = None
     """Async: `gateway check --connect`, sending no events; gives `ProbeFinding`s."""
+    writes_to: Callable[[Any], str] | None = None
+    """The file or folder that the sink keeps, relative to `state_dir`; no two may share one."""
     extra: str | None = None
     """The extra that brings the client library."""
     guarantees: str = ""

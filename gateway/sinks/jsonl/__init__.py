@@ -108,6 +108,7 @@ SINK: Final = SinkSpec(
     settings=JsonlSettings,
     open=open_jsonl,
     probe=probe_jsonl,
+    writes_to=lambda settings: settings.path,
     guarantees=(
         "An event is accepted once its line is fsynced. Lines come in order of seq and are never"
         " torn: a half line that a crash left is removed before the next is written. Events of"

@@ -171,6 +171,7 @@ SINK: Final = SinkSpec(
     settings=ParquetSettings,
     open=open_parquet,
     probe=probe_parquet,
+    writes_to=lambda settings: settings.path,
     extra="parquet",
     guarantees=(
         "An event is accepted once it is fsynced in the staging file, from which the files of an"

@@ -107,6 +107,7 @@ SINK: Final = SinkSpec(
     settings=SqliteSettings,
     open=open_sqlite,
     probe=probe_sqlite,
+    writes_to=lambda settings: settings.path,
     guarantees=(
         "An event is accepted once its transaction is fsynced. Each event is there once: its id is"
         " the primary key, and what comes again changes nothing. Events of a batch become visible"
