@@ -84,6 +84,7 @@ class ConnectFailed(StreamError):
     ) -> None:
         super().__init__(f"{stage}: {detail}")
         self.stage = stage
+        self.detail = detail
         self.status = status
         """HTTP status of a refused upgrade."""
         self.body = body

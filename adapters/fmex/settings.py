@@ -3,13 +3,13 @@
 import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urlsplit
 
 import msgspec
 
 from adapters.fmex.endpoints import REST_URL, SIGN_URL, WEBSOCKET_URL
 from gateway.contracts.adapter import DEFAULT_CHECK_SECONDS
 from gateway.contracts.values import Seconds, Secret
+from gateway.wire.addresses import url_problem
 
 _SYMBOL: Final = re.compile(r"[a-z0-9]+_[a-z0-9]+", re.ASCII)
 
@@ -62,16 +62,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 yield "symbols", f"{symbol!r} is no contract; write it as in btcusd_p, lower case"
         if self.recovery.every <= 0:
             yield "recovery.every", "must be longer than nothing, for example 5m"
-        yield from _url_problem("endpoints.rest", self.endpoints.rest, "https", "http")
-        yield from _url_problem("endpoints.websocket", self.endpoints.websocket, "wss", "ws")
-        yield from _url_problem("endpoints.sign", self.endpoints.sign, "https", "http")
+        yield from _url_problems("endpoints.rest", self.endpoints.rest, "https", "http")
+        yield from _url_problems("endpoints.websocket", self.endpoints.websocket, "wss", "ws")
+        yield from _url_problems("endpoints.sign", self.endpoints.sign, "https", "http")
 
 
-def _url_problem(path: str, url: str, *schemes: str) -> Iterator[tuple[str, str]]:
-    try:
-        parts = urlsplit(url)
-        good = parts.scheme in schemes and bool(parts.hostname)
-    except ValueError:
-        good = False
-    if not good:
-        yield path, f"must be a URL that begins with {schemes[0]}://"
+def _url_problems(key: str, url: str, *schemes: str) -> Iterator[tuple[str, str]]:
+    if problem := url_problem(url, *schemes):
+        yield key, problem

@@ -9,6 +9,7 @@ import msgspec
 from adapters.lbank import endpoints
 from gateway.contracts.adapter import DEFAULT_CHECK_SECONDS
 from gateway.contracts.values import Seconds, Secret
+from gateway.wire.addresses import url_problem
 
 Signature = Literal["hmac-sha256", "rsa", "md5"]
 ApiVersion = Literal["v2", "v1"]
@@ -94,8 +95,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
                 "credentials.signature",
                 f"API {self.endpoints.api} takes {' or '.join(allowed)}",
             )
-        yield from _url_problems("endpoints.rest", self.endpoints.rest, ("http", "https"))
-        yield from _url_problems("endpoints.websocket", self.endpoints.websocket, ("ws", "wss"))
+        yield from _url_problems("endpoints.rest", self.endpoints.rest, "https", "http")
+        yield from _url_problems("endpoints.websocket", self.endpoints.websocket, "wss", "ws")
 
     def _key_problems(self) -> Iterator[tuple[str, str]]:
         if self.recovery.every <= 0:
@@ -112,7 +113,6 @@ def _pair_problems(key: str, pairs: tuple[str, ...]) -> Iterator[tuple[str, str]
             yield f"{key}[{index}]", f"{pair!r} is no pair as LBank writes it, for example eth_btc"
 
 
-def _url_problems(key: str, url: str, schemes: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    scheme, separator, rest = url.partition("://")
-    if scheme not in schemes or not separator or not rest.strip("/"):
-        yield key, f"must be an address that starts with {' or '.join(s + '://' for s in schemes)}"
+def _url_problems(key: str, url: str, *schemes: str) -> Iterator[tuple[str, str]]:
+    if problem := url_problem(url, *schemes):
+        yield key, problem

@@ -57,6 +57,22 @@ def parse_websocket_url(url: str) -> Address:
     )
 
 
+def url_problem(url: str, *schemes: str) -> str | None:
+    """What is wrong with a configured URL, in words that do not show it; None when it is sound."""
+    try:
+        parts = _split(url)
+    except ConnectFailed as error:
+        return error.detail
+    if parts.scheme not in schemes or not parts.hostname:
+        starts = " or ".join(f"{scheme}://" for scheme in schemes)
+        return f"must be an address that starts with {starts}"
+    if parts.username is not None:
+        return "a user name in the URL is not supported"
+    if not _HTTP_SAFE.issuperset(url):
+        return "holds characters that must be percent-encoded"
+    return None
+
+
 def _split(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
