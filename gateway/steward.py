@@ -219,6 +219,10 @@ class Steward:
     async def _letters_by_sink(
         self, sink: str | None, numbers: Sequence[int] | None
     ) -> dict[str, list[int]]:
+        """The chosen dead letters. Raises `NotFound` rather than act on fewer than were named."""
+        await self._delivery.learn_idle()
+        if sink is not None and sink not in self._delivery.status():
+            raise NotFound(f"no sink {sink} is known here")
         wanted = None if numbers is None else set(numbers)
         found: dict[str, list[int]] = {}
         after = 0
@@ -228,6 +232,9 @@ class Steward:
                 after = letter.number
                 if wanted is None or letter.number in wanted:
                     found.setdefault(letter.sink, []).append(letter.number)
+        if missing := (wanted or set()).difference(*found.values()):
+            which = ", ".join(str(number) for number in sorted(missing))
+            raise NotFound(f"there is no dead letter {which}: `gateway dlq list` shows them")
         return found
 
     # --- reload -----------------------------------------------------------------

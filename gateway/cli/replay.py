@@ -10,7 +10,12 @@ from gateway.events.times import Timestamp, from_nanoseconds
 
 def bound(text: str) -> int | Timestamp:
     """A seq, or a time of receipt as `--since` takes it."""
-    return int(text) if text.isascii() and text.isdigit() else from_nanoseconds(instant(text))
+    if text.isascii() and text.isdigit():
+        return int(text)
+    try:
+        return from_nanoseconds(instant(text))
+    except click.BadParameter as error:
+        raise click.BadParameter(f"{error.message}; or a seq such as 4711") from None
 
 
 @click.command()
@@ -25,6 +30,8 @@ def command(sink: str, start: int | Timestamp, end: int | Timestamp | None, dry_
     move, so a consumer that goes by ids sees nothing twice. Works on a stopped
     gateway too.
     """
+    if isinstance(start, int) and isinstance(end, int) and start > end:
+        raise click.BadParameter("lies before --from", param_hint="--to")
     order = ReplayOrder(start=start, end=end, dry_run=dry_run)
     client = running()
     if client is not None:

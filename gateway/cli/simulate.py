@@ -10,6 +10,7 @@ import trio
 
 from gateway import registry
 from gateway.config.docstrings import attribute_docs
+from gateway.contracts.adapter import VenueSpec
 from gateway.errors import GatewayError
 from gateway.simulator import (
     Dialect,
@@ -56,7 +57,7 @@ def command(
     has a lively market with made-up accounts; their keys and a ready section for
     gateway.yaml are printed.
     """
-    dialect = load_dialect(registry.find_venue(venue))
+    dialect = load_dialect(_venue(venue))
     if switches:
         _show_switches(dialect)
         return
@@ -65,6 +66,13 @@ def command(
     changes = {name: value for name, value in given.items() if value is not None}
     scenario = msgspec.structs.replace(scenario, **changes)
     trio.run(_serve, dialect, scenario, *_address(listen))
+
+
+def _venue(name: str) -> VenueSpec:
+    try:
+        return registry.find_venue(name)
+    except registry.UnknownName as error:
+        raise click.BadParameter(str(error), param_hint="VENUE") from None
 
 
 def _address(text: str) -> tuple[str, int]:

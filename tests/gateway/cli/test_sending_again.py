@@ -125,6 +125,21 @@ def test_replay_to_a_sink_that_is_not_there(path: Path, run: Run) -> None:
     assert "evnts" in outcome.err
 
 
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        (["--from", "5", "--to", "4"], "lies before --from"),
+        (["--from", "soon"], "or a seq such as"),
+    ],
+)
+def test_bounds_that_make_no_sense(bounds: list[str], told: str, path: Path, run: Run) -> None:
+    """Exit 2, as for every mistake on the command line."""
+    outcome = run("-c", path, "replay", "--sink", "events", *bounds)
+
+    assert outcome.code == 2
+    assert told in outcome.err
+
+
 def test_dead_letters_are_listed(path: Path, run: Run) -> None:
     """One line each, oldest first; as JSON for programs."""
     lines = run("-c", path, "dlq", "list").out.splitlines()
@@ -187,6 +202,27 @@ def test_dead_letters_are_dropped(
 
     assert outcome.out == "1 dead letters dropped\n"
     assert len(run("-c", path, "dlq", "list").out.splitlines()) == 1
+
+
+@pytest.mark.parametrize("state", ["stopped", "running"])
+@pytest.mark.parametrize("order", ["drop", "replay"])
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [(["1", "2", "77"], "there is no dead letter 77"), (["--sink", "evnts"], "no sink evnts")],
+)
+def test_what_is_not_there_is_not_half_done(
+    chosen: list[str], told: str, order: str, state: str, path: Path, run: Run,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    """A number or a name mistyped: exit 1, and nothing was dropped or sent."""
+    if state == "running":
+        request.getfixturevalue("running")
+
+    outcome = run("-c", path, "dlq", order, *chosen)
+
+    assert outcome.code == 1
+    assert told in outcome.err
+    assert len(run("-c", path, "dlq", "list").out.splitlines()) == 2
 
 
 def test_a_script_is_not_asked(path: Path, run: Run) -> None:

@@ -61,7 +61,7 @@ def test_switches_are_explained(capsys: pytest.CaptureFixture[str]):
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (["lbnk"], 78, "did you mean"),
+        (["lbnk"], 2, "did you mean"),
         (["lbank", "--listen", "9000"], 2, "HOST:PORT"),
         (["lbank", "--listen", "127.0.0.1:99999"], 2, "HOST:PORT"),
         (["lbank", "--listen", "192.0.2.1:9000"], 1, "cannot listen on 192.0.2.1:9000"),
