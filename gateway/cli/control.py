@@ -1,13 +1,18 @@
 """Finding the running gateway, for the commands that speak to it."""
 
 import os
+import re
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from gateway.admin.client import ControlClient
 from gateway.cli.options import config_path, loaded_config
 from gateway.config.document import Text, read_document
 from gateway.config.mistakes import Report
 from gateway.errors import ConfigurationError
+
+_STATE_DIR_LINE: Final = re.compile(r"^state_dir:\s+(?P<path>[^\s#]+)", re.MULTILINE)
 
 
 def control_client() -> ControlClient:
@@ -24,8 +29,18 @@ def state_directory() -> Path:
     try:
         return loaded_config().state_dir
     except ConfigurationError:
-        table = read_document(config_path(), Report())
-        entry = None if table is None else table.entries.get("state_dir")
-        if entry is not None and isinstance(entry.value, Text):
-            return Path(entry.value.text).expanduser().absolute()
-        return Path(os.environ.get("STATE_DIRECTORY") or "var").absolute()
+        named = _named_state_directory(config_path())
+        default = os.environ.get("STATE_DIRECTORY") or "var"
+        return Path(named or default).expanduser().absolute()
+
+
+def _named_state_directory(path: Path) -> str | None:
+    table = read_document(path, Report())
+    if table is not None:
+        entry = table.entries.get("state_dir")
+        return entry.value.text if entry is not None and isinstance(entry.value, Text) else None
+    # Not even YAML: the line itself most likely still stands there.
+    with suppress(OSError, UnicodeDecodeError):
+        line = _STATE_DIR_LINE.search(path.read_text(encoding="utf-8"))
+        return None if line is None else line["path"].strip("'\"")
+    return None
