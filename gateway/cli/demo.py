@@ -20,10 +20,11 @@ import msgspec
 import trio
 
 from gateway import registry
-from gateway.app import Gateway, open_gateway
+from gateway.app import open_gateway
 from gateway.cli.options import duration
 from gateway.config import load_config
 from gateway.events.model import Kind
+from gateway.journal import open_reader
 from gateway.simulator import Scenario, Simulator, load_dialect, open_simulator
 from gateway.telemetry import logs
 
@@ -45,14 +46,6 @@ accounts:
 """
 
 
-class Demo(msgspec.Struct, frozen=True):
-    """What the demo shows at its end."""
-
-    directory: Path
-    counts: Counter[str]
-    last_seq: int
-
-
 @click.command()
 @click.option("--for", "seconds", metavar="DURATION", help="End by itself, as in 30s.")
 @click.option(
@@ -71,10 +64,12 @@ def command(seconds: str | None, directory: Path | None) -> None:
     place = directory or Path(tempfile.mkdtemp(prefix="gateway-demo-"))
     place.mkdir(parents=True, exist_ok=True)
     logs.configure("warning")
-    _tell(trio.run(_run, place.resolve(), limit))
+    directory = place.resolve()
+    trio.run(_run, directory, limit)
+    _tell(directory)
 
 
-async def _run(directory: Path, limit: float | None) -> Demo:
+async def _run(directory: Path, limit: float | None) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         async with AsyncExitStack() as stack:
             path = directory / "gateway.yaml"
@@ -87,15 +82,10 @@ async def _run(directory: Path, limit: float | None) -> Demo:
             config = load_config(path)
             # Made-up keys stand in the file on purpose: no warnings about that.
             config = msgspec.structs.replace(config, warnings=())
-            gateway = await stack.enter_async_context(open_gateway(config, path))
+            await stack.enter_async_context(open_gateway(config, path))
             _greet(config.http.listen, directory)
-            counts: Counter[str] = Counter()
             with trio.move_on_after(limit if limit is not None else float("inf")):
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(_count, gateway, counts)
-                    await anext(signals)
-                    nursery.cancel_scope.cancel()
-            return Demo(directory, counts, gateway.journal.last_seq)
+                await anext(signals)
 
 
 def _open_venue(name: str) -> AbstractAsyncContextManager[Simulator]:
@@ -129,25 +119,23 @@ def _free_address() -> str:
     return STATUS_PAGE
 
 
-async def _count(gateway: Gateway, counts: Counter[str]) -> None:
-    seq = gateway.journal.first_seq - 1
-    while True:
-        await gateway.journal.wait_past(seq)
-        for record in await gateway.journal.read(seq, 1000):
-            counts[record.kind.value] += 1
-            seq = record.seq
-
-
 def _greet(listen: str | None, directory: Path) -> None:
     click.echo(f"Two pretend venues, four accounts. Status page: http://{listen}/", err=True)
     click.echo(f"Configuration and journal: {directory}   Ctrl-C ends.\n", err=True)
 
 
-def _tell(demo: Demo) -> None:
-    kinds = ", ".join(f"{demo.counts[kind]} {kind.value}" for kind in Kind if demo.counts[kind])
-    click.echo(f"\nSaw {demo.counts.total()} events: {kinds}.", err=True)
-    click.echo(f"Journal: {demo.directory} (to seq {demo.last_seq}); look again with", err=True)
-    click.echo(f"  {_own_name()} -c {demo.directory / 'gateway.yaml'} tail", err=True)
+def _tell(directory: Path) -> None:
+    """What the journal holds: read when all has stopped, since stopping writes events too."""
+    counts: Counter[Kind] = Counter()
+    last_seq = 0
+    with open_reader(directory) as reader:
+        while records := reader.read(last_seq, 1000):
+            counts.update(record.kind for record in records)
+            last_seq = records[-1].seq
+    kinds = ", ".join(f"{counts[kind]} {kind.value}" for kind in Kind if counts[kind])
+    click.echo(f"\nSaw {counts.total()} events: {kinds}.", err=True)
+    click.echo(f"Journal: {directory} (to seq {last_seq}); look again with", err=True)
+    click.echo(f"  {_own_name()} -c {directory / 'gateway.yaml'} tail", err=True)
 
 
 def _own_name() -> str:
