@@ -61,6 +61,7 @@ def remedy(status: int) -> str:
 
 def describe(answer: Answer) -> str:
     """Why an event has to wait, and what a person may do about it."""
-    text = f"answered {answer.status}: {excerpt(answer)}"
+    said = excerpt(answer)
+    text = f"answered {answer.status}" + (f": {said}" if said else "")
     turned_away = meaning_of(answer.status) is Meaning.TURNED_AWAY
     return f"{text} ({remedy(answer.status)})" if turned_away else text

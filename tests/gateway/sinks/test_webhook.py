@@ -17,10 +17,11 @@ from gateway.contracts.sink import ACCEPTED, UNTRIED, Item, Later, Refused, Sink
 from gateway.contracts.values import Seconds, Secret
 from gateway.errors import SinkUnavailable
 from gateway.sinks.webhook import WebhookSettings, WebhookSink, open_webhook, probe_webhook
-from gateway.sinks.webhook.answers import Meaning, meaning_of
+from gateway.sinks.webhook.answers import Meaning, describe, meaning_of
 from gateway.sinks.webhook.signature import batch_id, decode_key, sign
 from gateway.sinks.webhook.sink import TURNED_AWAY
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.rest import Answer
 from tests.contracts.sink_suite import fills, ids
 from tests.doubles.link import open_link
 from tests.doubles.receiver import HOST, Post, Receiver, Reply, offering, open_receiver
@@ -474,3 +475,16 @@ async def test_a_receivers_answer_shows_no_secret(
 
     assert "[redacted]" in refused.excerpt
     assert "t0ken-value" not in refused.excerpt
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "told"),
+    [
+        (500, b"", "answered 500"),
+        (503, b" back\n soon ", "answered 503: back soon"),
+        (302, b"", "answered 302 (the receiver moved: write its new address in `url`)"),
+    ],
+)
+def test_what_an_operator_reads(status: int, body: bytes, told: str) -> None:
+    """The status, what the receiver said about it if anything, and what to do."""
+    assert told == describe(Answer(status, {}, body, sent_ns=0, received_ns=0))
