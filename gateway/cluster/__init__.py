@@ -3,7 +3,7 @@
 `placement` says who should own what; `view` compares that with who does, and decides;
 `keeper` looks and acts, by the steps in `transfers`. `copies` hands books on, `epochs`
 knows which event belongs to which ownership. What the engine is asked stands in `board`,
-`nats` is one. All that decides is pure: `placement`, `view`, `notes`, `late`.
+`nats` and `postgres` are two. All that decides is pure: `placement`, `view`, `notes`, `late`.
 """
 
 from gateway.cluster.board import BoardUnavailable

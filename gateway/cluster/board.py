@@ -8,7 +8,6 @@ keeps a former owner out of it.
 """
 
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
@@ -21,13 +20,17 @@ class BoardUnavailable(GatewayError):
     """The engine cannot be reached, or has no quorum. Nothing is taken or given meanwhile."""
 
 
+class BoardForgot(BoardUnavailable):
+    """What was acknowledged may be gone: everything that was read has to be read again."""
+
+
 class Note(msgspec.Struct, frozen=True):
     """What stands under a key."""
 
     key: str
     value: bytes
     revision: int
-    """Grows with every write to any key."""
+    """Grows with every write to any key that begins as this one does, up to the first dot."""
 
 
 class Logged(msgspec.Struct, frozen=True):
@@ -51,7 +54,10 @@ class Board(Protocol):
         """Take a kept note away before its time."""
 
     async def kept(self) -> dict[str, bytes]:
-        """All kept notes that stand."""
+        """All kept notes that stand.
+
+        Raises `BoardForgot`, once, where another server may have taken the engine's place.
+        """
 
     async def read(self, key: str) -> Note | None:
         """What the last write left, whoever wrote it and wherever."""
@@ -98,10 +104,3 @@ class Engine(msgspec.Struct, frozen=True):
 
     board: Board
     log: Log
-
-
-class OpenEngine(Protocol):
-    """How an engine is opened; it must not wait for servers that are down."""
-
-    def __call__(self, epochs: Epochs) -> AbstractAsyncContextManager[Engine]:
-        """Open it."""

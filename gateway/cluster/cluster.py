@@ -15,11 +15,11 @@ from gateway.clock import Clock
 from gateway.cluster import happenings
 from gateway.cluster.board import BoardUnavailable, Engine
 from gateway.cluster.copies import Copies
+from gateway.cluster.engines import ENGINES
 from gateway.cluster.epochs import OwnedEpochs
 from gateway.cluster.keeper import Keeper
 from gateway.cluster.log_sink import LogSink, wait_told
 from gateway.cluster.lookout import Lookout
-from gateway.cluster.nats import open_nats
 from gateway.cluster.notes import WISHES, Member, decode, encode
 from gateway.cluster.placement import Wishes
 from gateway.cluster.settings import ClusterSettings
@@ -212,7 +212,7 @@ async def open_cluster(
 ) -> AsyncIterator[Cluster]:
     """Open the engine; nothing is taken before `keeping`."""
     epochs = OwnedEpochs()
-    async with open_nats(settings, epochs) as engine:
+    async with ENGINES[settings.engine](settings, epochs) as engine:
         yield Cluster(
             me,
             settings,

@@ -4,7 +4,7 @@ import msgspec
 import trio
 
 from gateway.cluster import happenings
-from gateway.cluster.board import Board, BoardUnavailable
+from gateway.cluster.board import Board, BoardForgot, BoardUnavailable
 from gateway.cluster.notes import LEASE_SECONDS, OWNERS, WISHES, Member, Ownership, decode, encode
 from gateway.cluster.placement import Wishes
 from gateway.cluster.view import Owned, View
@@ -43,8 +43,11 @@ class Lookout:
         """Read what changed. Raises `BoardUnavailable`."""
         try:
             return await self._look()
-        except BoardUnavailable:
+        except BoardUnavailable as error:
             self._steady_from = None
+            if isinstance(error, BoardForgot):
+                self._owners.clear()
+                self._newest = 0
             raise
 
     async def _look(self) -> View:

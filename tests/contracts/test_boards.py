@@ -1,6 +1,8 @@
 """The same tests for every engine of a cluster, and for the double that stands in for one."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -8,7 +10,7 @@ import pytest
 import trio
 
 from gateway.cluster.board import BoardUnavailable, Engine
-from gateway.cluster.nats import open_nats
+from gateway.cluster.engines import ENGINES
 from gateway.cluster.notes import LEASE_SECONDS
 from gateway.cluster.settings import ClusterSettings
 from gateway.contracts.sink import Item, Record
@@ -19,9 +21,11 @@ from gateway.events.times import to_nanoseconds
 from tests.doubles.board import Shared
 from tests.doubles.events import fill_event, stream_event
 from tests.doubles.servers.nats import USER, open_nats_server
+from tests.doubles.servers.postgres import PostgresServer, running_postgres
 
 PASSWORD = "board-password"
 ACCOUNT = "lbank-main"
+NUMBERS = count(1)
 
 HEARD_NS = to_nanoseconds(fill_event(1).received_time)
 AFTER_NS = HEARD_NS + 10**9
@@ -46,22 +50,64 @@ class TwoGateways(msgspec.Struct):
     second: Turns
 
 
-@pytest.fixture(params=["memory", "nats"])
-async def gateways(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[TwoGateways]:
-    """Two gateways, the first in epoch 1 and the second in epoch 2."""
-    first, second = Turns(1), Turns(2)
-    if request.param == "memory":
-        shared = Shared()
-        yield TwoGateways(shared.engine(first), shared.engine(second), first, second)
-        return
-    async with open_nats_server(tmp_path, PASSWORD) as server:
-        settings = ClusterSettings(
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for all; each test has a database of its own."""
+    with running_postgres() as up:
+        yield up
+
+
+@asynccontextmanager
+async def on_nats(folder: Path) -> AsyncIterator[ClusterSettings]:
+    """A server of its own."""
+    async with open_nats_server(folder, PASSWORD) as server:
+        yield ClusterSettings(
             engine="nats",
             url=f"nats://{server.address}",
             username=USER,
             password=Secret.of(PASSWORD),
         )
-        async with open_nats(settings, first) as one, open_nats(settings, second) as two:
+
+
+@asynccontextmanager
+async def on_postgres(server: PostgresServer) -> AsyncIterator[ClusterSettings]:
+    """A database of its own."""
+    database = f"desk{next(NUMBERS)}"
+    server.add_database(database, PASSWORD)
+    yield ClusterSettings(
+        engine="postgres",
+        url=f"postgresql://{server.address}/{database}",
+        username=database,
+        password=Secret.of(PASSWORD),
+    )
+
+
+@pytest.fixture(params=["memory", "nats", "postgres"])
+def place(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> AbstractAsyncContextManager[ClusterSettings] | None:
+    """Where the gateways meet; None for the double."""
+    match request.param:
+        case "nats":
+            return on_nats(tmp_path)
+        case "postgres":
+            return on_postgres(request.getfixturevalue("postgres"))
+    return None
+
+
+@pytest.fixture
+async def gateways(
+    place: AbstractAsyncContextManager[ClusterSettings] | None,
+) -> AsyncIterator[TwoGateways]:
+    """Two gateways, the first in epoch 1 and the second in epoch 2."""
+    first, second = Turns(1), Turns(2)
+    if place is None:
+        shared = Shared()
+        yield TwoGateways(shared.engine(first), shared.engine(second), first, second)
+        return
+    async with place as settings:
+        open_engine = ENGINES[settings.engine]
+        async with open_engine(settings, first) as one, open_engine(settings, second) as two:
             yield TwoGateways(one, two, first, second)
 
 
@@ -133,12 +179,14 @@ async def test_the_log_holds_each_event_once_in_order(gateways: TwoGateways):
     """What is delivered again, by whichever gateway, stands in the log once."""
     told = [item(seq, fill_event(seq)) for seq in range(1, 6)]
     await gateways.one.log.deliver(told[:3])
+    await gateways.one.log.deliver(told[:4])
+    fourth = await gateways.one.log.last_position(ACCOUNT)
     await gateways.one.log.deliver(told)
     assert await gateways.two.log.fence(ACCOUNT, 2, AFTER_NS)
     await gateways.two.log.deliver(told)
 
     assert [(1, seq) for seq in range(1, 6)] == await logged(gateways.two)
-    assert [(1, 5)] == await logged(gateways.two, await _position_of(gateways.two, 4))
+    assert [(1, 5)] == await logged(gateways.two, fourth)
 
 
 async def test_what_was_made_outside_of_any_ownership_is_not_told(gateways: TwoGateways):
@@ -181,19 +229,18 @@ async def test_what_was_heard_before_the_fence_comes_late(gateways: TwoGateways)
     assert await gateways.two.log.last_position(ACCOUNT) > before
 
 
-async def test_an_engine_that_is_away_says_so(tmp_path: Path):
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ClusterSettings(engine="nats", url="nats://127.0.0.1:1"),
+        ClusterSettings(engine="postgres", url="postgresql://127.0.0.1:1/desk", username="desk"),
+    ],
+    ids=lambda settings: settings.engine,
+)
+async def test_an_engine_that_is_away_says_so(settings: ClusterSettings):
     """Where nobody answers, every question raises `BoardUnavailable`."""
-    settings = ClusterSettings(engine="nats", url="nats://127.0.0.1:1")
-    async with open_nats(settings, Turns(1)) as engine:
+    async with ENGINES[settings.engine](settings, Turns(1)) as engine:
         with pytest.raises(BoardUnavailable):
             await engine.board.kept()
         with pytest.raises(BoardUnavailable):
             await engine.log.deliver([item(1, fill_event(1))])
-
-
-async def _position_of(engine: Engine, many: int) -> int:
-    """The position behind which fewer than so many of five events stand."""
-    position = 0
-    while len(await logged(engine, position)) > 5 - many:
-        position += 1
-    return position

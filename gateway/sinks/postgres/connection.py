@@ -63,10 +63,22 @@ def cut(connection: Connection) -> None:
         own.shutdown(socket.SHUT_RDWR)
 
 
+def hang_up(connection: Connection) -> None:
+    """Close it, in whatever state it is."""
+    with suppress(psycopg.Error):
+        connection.close()
+
+
 def describe(error: psycopg.Error) -> str:
     """What an error says, and where it is known what to do about it."""
+    text = said_by(error)
+    return text + _remedy(error, text)
+
+
+def said_by(error: psycopg.Error) -> str:
+    """What an error says, on one line."""
     text = " ".join((error.diag.message_primary or str(error) or type(error).__name__).split())
-    return text[:TEXT_CHARACTERS] + _remedy(error, text)
+    return text[:TEXT_CHARACTERS]
 
 
 def _remedy(error: psycopg.Error, text: str) -> str:

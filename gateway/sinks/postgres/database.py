@@ -5,7 +5,6 @@ Everything here but `cut` blocks and is called in a thread, one call at a time.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Final
 
 import psycopg
@@ -13,7 +12,7 @@ from psycopg import errors, sql
 
 from gateway.contracts.sink import ACCEPTED, Record, Refused, Verdict
 from gateway.events.model import Kind
-from gateway.sinks.postgres.connection import Connection, connect, cut, describe
+from gateway.sinks.postgres.connection import Connection, connect, cut, describe, hang_up
 from gateway.sinks.postgres.inserts import POSTGRES_TABLES, insert
 from gateway.sinks.postgres.settings import PostgresSettings
 from gateway.sinks.tables import (
@@ -71,8 +70,7 @@ class Database:
         """Close the connection, if open; the next call connects again."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            with suppress(psycopg.Error):
-                connection.close()
+            hang_up(connection)
 
     def _add_all(self, connection: Connection, records: Sequence[Record]) -> None:
         by_kind: dict[Kind, list[Record]] = defaultdict(list)

@@ -50,10 +50,14 @@ def _arrays(records: Sequence[Record], *, raw: bool) -> Iterator[str]:
 
 
 def _array(events: Sequence[bytes]) -> str:
-    text = b"[%b]" % b",".join(events)
-    if b"\\u0000" in text:
-        return _ESCAPED_NUL.sub(rf"\1{NUL}", text.decode())
-    return text.decode()
+    return text_of(b"[%b]" % b",".join(events))
+
+
+def text_of(json: bytes) -> str:
+    """JSON as PostgreSQL can hold it."""
+    if b"\\u0000" in json:
+        return _ESCAPED_NUL.sub(rf"\1{NUL}", json.decode())
+    return json.decode()
 
 
 def _statement(table: Table) -> bytes:

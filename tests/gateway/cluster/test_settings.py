@@ -26,6 +26,19 @@ def test_a_cluster_of_several_servers(tmp_path: Path):
     assert cluster.tls
 
 
+def test_a_cluster_in_postgresql(tmp_path: Path):
+    """A url names the servers, the database and whether to speak TLS."""
+    url = "postgresql://one:5432,two/desk?sslmode=verify-full"
+    file = write(tmp_path, f'{{engine: postgres, url: "{url}", username: gateway}}')
+
+    cluster = load_config(file).cluster
+
+    assert cluster is not None
+    assert ["one:5432", "two:5432"] == [str(peer) for peer in cluster.peers()]
+    assert "desk" == cluster.database
+    assert cluster.tls
+
+
 def test_without_a_cluster_there_is_none(tmp_path: Path):
     """A gateway that has all accounts to itself says nothing."""
     file = tmp_path / "gateway.yaml"
@@ -45,6 +58,16 @@ def test_without_a_cluster_there_is_none(tmp_path: Path):
         ("{engine: nats, url: nats://a, name: A B}", "cluster.name"),
         ("{engine: nats, url: nats://a, username: me}", "cluster.password"),
         ("{engine: nats, url: nats://a, node: 1}", "cluster.node: unknown key"),
+        ('{engine: postgres, url: "nats://a"}', "expected postgresql://HOST:PORT/DATABASE"),
+        ('{engine: postgres, url: "postgresql://a/b?sslmode=prefer"}', "?sslmode=verify-full"),
+        ('{engine: postgres, url: "postgresql://me:word@a/b", username: me}', "write HOST:PORT"),
+        ('{engine: postgres, url: "postgresql://a/b"}', "cluster.username"),
+        ('{engine: postgres, url: "postgresql://a/b", username: me, copies: 3}', "cluster.copies"),
+        ('{engine: postgres, url: "postgresql://a/b", username: me, name: pg_a}', "cluster.name"),
+        (
+            '{engine: postgres, url: "postgresql://a/b", username: me, credentials_file: /a}',
+            "cluster.credentials_file",
+        ),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, cluster: str, told: str):
