@@ -3,13 +3,15 @@
 They pass the same contract tests as the engines (tests/contracts/test_boards.py).
 """
 
+import copy
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 import trio
 
-from gateway.cluster.board import BoardUnavailable, Engine, Epochs, Logged, Note
+from gateway.cluster.board import BoardForgot, BoardUnavailable, Engine, Epochs, Logged, Note
 from gateway.cluster.late import is_goodbye, is_void
 from gateway.cluster.notes import LEASE_SECONDS
 from gateway.contracts.sink import ACCEPTED, Item, Verdict
@@ -45,10 +47,25 @@ class Shared:
         """Account, epoch and beginning, in order."""
         self.ids: set[str] = set()
         self.revision = 0
+        self.gateways: set[Epochs] = set()
+        self.untold: set[Epochs] = set()
+        """Gateways that do not know yet what was forgotten."""
 
     def engine(self, epochs: Epochs) -> Engine:
         """As one gateway has it."""
+        self.gateways.add(epochs)
         return Engine(MemoryBoard(self, epochs), MemoryLog(self, epochs))
+
+    def copy(self) -> dict[str, Any]:
+        """What a standby has that lags behind from now on."""
+        held = ("messages", "newest", "notes", "fences", "ids")
+        return copy.deepcopy({name: getattr(self, name) for name in held})
+
+    def take_over(self, standby: Mapping[str, Any]) -> None:
+        """Have the standby in the engine's place."""
+        for name, value in standby.items():
+            setattr(self, name, value)
+        self.untold = set(self.gateways)
 
     async def reach(self, epochs: Epochs) -> None:
         """A question takes its time, and may get no answer."""
@@ -74,6 +91,9 @@ class MemoryBoard:
 
     async def kept(self) -> dict[str, bytes]:
         await self._shared.reach(self._epochs)
+        if self._epochs in self._shared.untold:
+            self._shared.untold.remove(self._epochs)
+            raise BoardForgot("a standby took over")
         now = trio.current_time()
         return {key: value for key, (until, value) in self._shared.kept.items() if now < until}
 

@@ -287,6 +287,30 @@ async def test_an_engine_that_was_away_makes_nobody_dead(region: Region, autojum
         nursery.cancel_scope.cancel()
 
 
+async def test_a_standby_that_lacks_the_last_move_is_believed(
+    region: Region, autojump_clock: MockClock
+):
+    """Where the engine forgot who owns the account, one gateway does again, and tells all."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await trio.sleep(1)
+        standby = region.shared.copy()
+        await other.cluster.pin(ACCOUNT, other.name)
+        await trio.sleep(SOON)
+        assert other.owns
+
+        region.shared.take_over(standby)
+        await trio.sleep(SOON)
+        assert owner.owns
+        assert not other.listens
+        await push(owner, status="partially_filled", filled="5")
+        await trio.sleep(1)
+
+        assert ["2", "3"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_second_replica_follows_without_a_gap(region: Region, autojump_clock: MockClock):
     """With two replicas the second listens all the time, and its owner's death opens no gap."""
     region.settings = type(region.settings)(engine="nats", url="nats://unused:1", replicas=2)
