@@ -3,10 +3,10 @@
 `connection` is how the server is asked, `tables` what it holds, `board` the notes, `log`
 the events, `pulse` whether it is still the same server with the same clock.
 
-Ownerships are rows and not advisory locks: a lock dies with its session, so that a
-pooler, a proxy or one broken connection would take every account away at once, and it has
-no number that a write could be checked against. A row stands until its lease is over by
-the server's clock, and its revision fences.
+Ownerships are rows and not advisory locks: a lock dies with its session, so that one broken
+connection would take every account away at once, and it has no number that a write could be
+checked against. A row stands until its lease is over by the server's clock, and its revision
+fences.
 """
 
 from collections.abc import AsyncIterator

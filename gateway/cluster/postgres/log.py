@@ -31,7 +31,7 @@ successor can set its fence."""
 PAGE: Final = 1000
 """Events read with one question."""
 
-# The first statement of a transaction: a setting of the session would be a pooler's.
+# The first statement of a transaction, before anything is locked.
 _LIMIT_PAUSES: Final = "SELECT set_config('idle_in_transaction_session_timeout', %s, true)"
 _ADD_HEADS: Final = """
     INSERT INTO cluster_heads (account, position, epoch)

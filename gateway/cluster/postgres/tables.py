@@ -11,8 +11,7 @@ VERSION: Final = 1
 """Of the tables; grows with what older gateways could not use."""
 
 SETUP_LOCK: Final = 0x65656763
-"""Of gateways that start at once one makes the tables, the others wait: "eegc". It is of the
-transaction, not of the session, so that poolers do no harm."""
+"""Of gateways that start at once one makes the tables, the others wait: "eegc"."""
 
 _STATEMENTS: Final = (
     "CREATE TABLE cluster_schema (version integer NOT NULL)",
