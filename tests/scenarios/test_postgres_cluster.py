@@ -1,0 +1,121 @@
+"""Gateways that share the accounts on PostgreSQL: death, moves, a paused process, a restart."""
+
+import signal
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import trio
+
+from tests.doubles.servers.postgres import PostgresServer, running_postgres
+from tests.scenarios.cluster import Cluster, open_cluster_rig
+from tests.scenarios.postgres_cluster import meet_in_postgres
+from tests.scenarios.rig import wait_until
+
+FAIL_OVER_SECONDS = 10.0
+FIRST, VICTIM, LAST = "gateway-1", "gateway-2", "gateway-3"
+
+pytestmark = [pytest.mark.scenarios, pytest.mark.timeout(300)]
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresServer]:
+    """One that is up."""
+    with running_postgres() as up:
+        yield up
+
+
+@asynccontextmanager
+async def lively(directory: Path, server: PostgresServer) -> AsyncIterator[Cluster]:
+    """A cluster of which every gateway has accounts, with lively markets."""
+    async with open_cluster_rig(directory, meeting=meet_in_postgres(server)) as cluster:
+        await cluster.start()
+        cluster.set_rate(8)
+        await trio.sleep(2)
+        yield cluster
+
+
+async def operate(cluster: Cluster, *command: str) -> str:
+    """What an operator's command prints, given at one of the gateways."""
+    config = str(cluster.daemons[FIRST].config)
+    program = [sys.executable, "-m", "gateway", "cluster", *command, "-c", config]
+    done = await trio.run_process(program, capture_stdout=True, capture_stderr=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+async def test_a_death_is_taken_over_on_postgres(tmp_path: Path, server: PostgresServer):
+    """After `kill -9` others are live within 10 s, declare the gap, and nothing is missing."""
+    async with lively(tmp_path, server) as cluster:
+        lost = cluster.owned_by(VICTIM)
+
+        await cluster.daemons[VICTIM].kill()
+        killed_at = trio.current_time()
+        await wait_until(lambda: not cluster.owned_by(VICTIM), FAIL_OVER_SECONDS)
+        await cluster.wait_live()
+        seconds = trio.current_time() - killed_at
+        await trio.sleep(2)
+        await cluster.wait_quiet()
+
+        (await cluster.judge()).assert_kept()
+        assert FAIL_OVER_SECONDS > seconds
+        for account in lost:
+            assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
+
+
+async def test_an_operators_moves_open_no_gap_on_postgres(tmp_path: Path, server: PostgresServer):
+    """An account is moved, a gateway drained and undrained: all is handed over and back."""
+    async with lively(tmp_path, server) as cluster:
+        [account, *_] = cluster.owned_by(VICTIM)
+        assert "on postgres" in await operate(cluster, "status")
+
+        await operate(cluster, "move", account, LAST)
+        await cluster.wait(lambda: account in cluster.owned_by(LAST), 60, "moved")
+        await operate(cluster, "drain", VICTIM)
+        await cluster.wait(lambda: not cluster.owned_by(VICTIM), 60, "drained")
+        await cluster.wait_live()
+        await operate(cluster, "unpin", account)
+        await operate(cluster, "undrain", VICTIM)
+        await cluster.wait_spread()
+        await cluster.wait_quiet()
+
+        (await cluster.judge()).assert_kept()
+        assert [] == await cluster.gaps()
+
+
+async def test_a_paused_owner_is_fenced_on_postgres(tmp_path: Path, server: PostgresServer):
+    """A process that was paused past its lease comes back, and its backlog breaks no promise."""
+    async with lively(tmp_path, server) as cluster:
+        paused, other = cluster.daemons[VICTIM], cluster.daemons[FIRST]
+        lost = cluster.owned_by(VICTIM)
+
+        paused.signal(signal.SIGSTOP)
+        await wait_until(lambda: not cluster.owned_by(VICTIM, asked=other), 30)
+        await trio.sleep(3)
+        paused.signal(signal.SIGCONT)
+        await cluster.wait_spread()
+        await cluster.wait_quiet()
+
+        (await cluster.judge()).assert_kept()
+        assert "cluster_lease_lapsed" in paused.log.read_text()
+        for account in lost:
+            assert "gateway_down" in [one["reason"] for one in await cluster.streams(account)]
+
+
+async def test_a_restart_of_postgres_moves_nothing(tmp_path: Path, server: PostgresServer):
+    """While PostgreSQL is down every gateway journals what it has, and tells it afterwards."""
+    async with lively(tmp_path, server) as cluster:
+        owners = {name: cluster.owned_by(name) for name in cluster.daemons}
+
+        server.kill()
+        await cluster.wait(lambda: not cluster.status()["reachable"], 30, "noticed")
+        await trio.sleep(6)  # longer than a lease, so that all of them lapse
+        await server.start()
+        await cluster.wait(lambda: cluster.status()["reachable"], 30, "reached again")
+        await cluster.wait_quiet()
+
+        (await cluster.judge()).assert_kept()
+        assert owners == {name: cluster.owned_by(name) for name in cluster.daemons}
+        assert [] == await cluster.gaps()
