@@ -13,7 +13,7 @@ from msgspec.structs import astuple
 from gateway.contracts.told import KnownOrder, Mark
 from gateway.events.model import Order
 
-ENDED_KEPT: Final = 5_000
+ENDED_KEPT: Final = 2_000
 """So many stay in any case, since pushes may come late or twice: minutes of the busiest
 account, days of most. More stay only as long as a reading of REST may list them."""
 
