@@ -1,7 +1,7 @@
 """The `kafka` sink: events sent by an idempotent producer, acknowledged by all replicas in sync.
 
 `settings` its options, `producer` the client library's side (in a thread), `sink` the
-delivery. All but `settings` need the library.
+delivery, `probe` the check before the start. All but `settings` need the library.
 """
 
 from collections.abc import AsyncIterator
@@ -33,9 +33,9 @@ async def open_kafka(settings: KafkaSettings, context: SinkContext) -> AsyncIter
 
 
 async def probe_kafka(settings: KafkaSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect, log in and count the brokers."""
+    """Connect, log in, count the brokers and look for the topics."""
     load_client(CLIENT, extra=EXTRA)
-    from gateway.sinks.kafka.sink import findings
+    from gateway.sinks.kafka.probe import findings
 
     return await findings(settings, context)
 

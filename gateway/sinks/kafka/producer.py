@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from gateway.contracts.sink import ACCEPTED, Item, Later, Refused, Verdict
@@ -56,6 +57,13 @@ _SILENT: Final = logging.getLogger("gateway.sinks.kafka.client")
 _SILENT.setLevel(logging.CRITICAL)
 
 
+class Cluster(msgspec.Struct, frozen=True):
+    """What a probe found."""
+
+    brokers: int
+    topics: frozenset[str]
+
+
 class Sender:
     """Sends batches; a producer is kept from one to the next while all goes well."""
 
@@ -85,13 +93,15 @@ class Sender:
         unknown = Later(reason=self._why())
         return [unknown if one is None else one for one in verdicts]
 
-    def brokers(self) -> int:
-        """Log in, and tell how many brokers there are. Raises `SinkUnavailable`."""
+    def look(self) -> Cluster:
+        """Log in, and tell what is there. Raises `SinkUnavailable`."""
         deadline = time.monotonic() + min(PROBE_SECONDS, self._timeout_seconds)
         producer = Producer(self._options(), logger=_SILENT)
         while True:
             try:
-                return len(producer.list_topics(timeout=PROBE_STEP_SECONDS).brokers)
+                # Asking for all makes none; asking for one by name may make it.
+                found = producer.list_topics(timeout=PROBE_STEP_SECONDS)
+                return Cluster(len(found.brokers), frozenset(found.topics))
             except KafkaException as error:
                 producer.poll(0)  # what went wrong is told to `_note`
                 if self._hopeless or time.monotonic() >= deadline:

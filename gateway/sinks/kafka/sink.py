@@ -4,9 +4,6 @@ import threading
 from collections.abc import Sequence
 from typing import Final
 
-import trio
-
-from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import Item, SinkContext, Verdict
 from gateway.errors import SinkUnavailable
 from gateway.sinks.kafka.producer import Sender
@@ -40,16 +37,3 @@ class KafkaSink:
     async def aclose(self) -> None:
         """Forget the producer."""
         await self._thread.finish(self._sender.close, CLOSE_SECONDS)
-
-
-async def findings(settings: KafkaSettings, context: SinkContext) -> list[ProbeFinding]:
-    """Connect, log in and count the brokers; nothing is sent."""
-    where = ", ".join(settings.servers)
-    sender = Sender(settings, context.options.timeout)
-    try:
-        brokers = await trio.to_thread.run_sync(sender.brokers, abandon_on_cancel=True)
-    except SinkUnavailable as error:
-        return [ProbeFinding(what="connect", ok=False, detail=f"{where}: {error}")]
-    secured = "certificate verified" if settings.tls else "without TLS"
-    detail = f"{where}: a cluster of {brokers}, {secured}"
-    return [ProbeFinding(what="connect", ok=True, detail=detail)]

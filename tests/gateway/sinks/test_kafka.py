@@ -13,19 +13,21 @@ from gateway.clock import WALL_CLOCK
 from gateway.contracts.sink import ACCEPTED, Refused, SinkContext, SinkOptions
 from gateway.contracts.values import Bytes, Seconds, Secret
 from gateway.delivery.policy import Result
+from gateway.events.model import Kind
 from gateway.sinks.kafka import KafkaSettings, open_kafka, probe_kafka
+from gateway.sinks.kafka.probe import expected_topics
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, ids, item
 from tests.doubles.events import fill_event
 from tests.doubles.servers.kafka import KafkaCluster, open_kafka_cluster
 
 
-def context(timeout: float = 5) -> SinkContext:
+def context(timeout: float = 5, **options: Any) -> SinkContext:
     """What the house hands over."""
     return SinkContext(
         name="bus",
         state_dir=Path("/nonexistent"),
-        options=SinkOptions(type="kafka", timeout=Seconds(timeout)),
+        options=SinkOptions(type="kafka", timeout=Seconds(timeout), **options),
         clock=WALL_CLOCK,
         redactor=Redactor(),
     )
@@ -94,12 +96,44 @@ async def test_no_broker():
 
 async def test_the_probe(cluster: KafkaCluster):
     """`check --connect` counts the brokers and tells that there are none."""
-    [good] = await probe_kafka(KafkaSettings(servers=(cluster.address,)), context())
+    good, _ = await probe_kafka(KafkaSettings(servers=(cluster.address,)), context())
     [gone] = await probe_kafka(KafkaSettings(servers=("127.0.0.1:1",)), context(1))
 
     assert [True, False] == [good.ok, gone.ok]
     assert "a cluster of 1" in good.detail
     assert "127.0.0.1:1" in gone.detail
+
+
+async def test_the_probe_names_missing_topics(cluster: KafkaCluster):
+    """It tells which are not there yet, and makes none."""
+    settings = KafkaSettings(servers=(cluster.address,), topic="desk.{kind}")
+    wanted = context(kinds=(Kind.FILL,), stream_events=False)
+    found = [(await probe_kafka(settings, wanted))[1].detail for _ in range(2)]
+    async with sink_to(cluster.address, topic="desk.{kind}") as sink:
+        await deliver_all(sink, fills(1))
+    _, made = await probe_kafka(settings, wanted)
+
+    assert found[0] == found[1]
+    assert "not there yet: desk.fill (make them" in found[0]
+    assert "there: desk.fill" == made.detail
+
+
+@pytest.mark.parametrize(
+    ("topic", "options", "expected"),
+    [
+        ("events", {}, {"events"}),
+        ("a.{kind}", {"kinds": (Kind.FILL,)}, {"a.fill", "a.stream"}),
+        ("a.{kind}", {"kinds": (Kind.FILL,), "stream_events": False}, {"a.fill"}),
+        ("{account}", {"accounts": ("x", "y")}, {"x", "y"}),
+        ("{account}", {}, set()),
+        ("a.{symbol}", {}, set()),
+    ],
+)
+def test_topics_that_can_be_named(topic: str, options: dict[str, Any], expected: set[str]):
+    """Before any event, as far as the configuration tells."""
+    settings = KafkaSettings(servers=("localhost",), topic=topic)
+
+    assert expected == expected_topics(settings, context(**options))
 
 
 @pytest.mark.parametrize(
