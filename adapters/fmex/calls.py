@@ -4,6 +4,7 @@ FMEX answers business errors with HTTP 400 and a JSON body, so the body is read
 before the HTTP status is believed.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
@@ -18,7 +19,10 @@ from gateway.errors import ClockSkewed, VenueUnavailable
 from gateway.telemetry.redaction import Redactor
 from gateway.wire.rest import Answer
 
-_GOOD: Final = (0, "ok")
+_GOOD: Final = ("0", "ok")
+
+_CODE: Final = re.compile(r"-?\d{1,9}", re.ASCII)
+"""A status that is no word; a number may come as text."""
 
 _NO_KEY: Final = ""
 """Unsigned requests have a limit of their own."""
@@ -118,11 +122,12 @@ class Calls:
             envelope = decode_as(Envelope, answer.body)
         except NotUnderstood:
             raise error_of_http(answer.status) from None
-        if envelope.status in _GOOD:
+        word = str(envelope.status).lower()
+        if word in _GOOD:
             return Reading(envelope.data, answer.sent_ns, answer.received_ns)
-        if isinstance(envelope.status, str):
+        if _CODE.fullmatch(word) is None:
             raise error_of_http(answer.status)
-        raise error_of_code(envelope.status, self._redactor.redact(str(envelope.msg or "")))
+        raise error_of_code(int(word), self._redactor.redact(str(envelope.msg or "")))
 
     async def aclose(self) -> None:
         """Close the connections."""

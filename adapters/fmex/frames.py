@@ -18,7 +18,7 @@ from gateway.events.numbers import NumberError, PlainDecimal, plain
 from gateway.events.times import TimeError, Timestamp, from_milliseconds
 
 ABSENT: Final = msgspec.Raw()
-_NULLS: Final = ("", "null")
+_NULLS: Final = ("", "null", '""')
 
 
 class Misfit(StrEnum):
@@ -141,15 +141,19 @@ class Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 class Results(msgspec.Struct, frozen=True, gc=False):
-    """A list of rows, each kept as text."""
+    """A list of rows, each kept as text. An empty one may be written as null."""
 
-    results: list[msgspec.Raw]
+    results: list[msgspec.Raw] | None
+
+    @property
+    def rows(self) -> list[msgspec.Raw]:
+        """What is listed."""
+        return self.results or []
 
 
-class ClosedPage(msgspec.Struct, frozen=True, gc=False, rename="camel"):
+class ClosedPage(Results, frozen=True, gc=False, rename="camel"):
     """One page of closed orders, newest first."""
 
-    results: list[msgspec.Raw]
     has_more: bool | None = None
     next_offset_id: int | str | None = None
 

@@ -73,7 +73,7 @@ class OrderHistory:
     async def read_all(self) -> None:
         """Read open and closed orders, and those known as open that are in neither."""
         reading = await self._calls.read(OPEN_ORDERS_PATH)
-        for row in reading.read_as(Results).results:
+        for row in reading.read_as(Results).rows:
             await self._hand_over(self._tell(row, None), reading)
         if self._plan.purpose is Purpose.SNAPSHOT:
             return
@@ -100,7 +100,7 @@ class OrderHistory:
             }
             reading = await self._calls.read(CLOSED_ORDERS_PATH, params)
             page = reading.read_as(ClosedPage)
-            recent = [await self._take_closed(row, reading, symbol) for row in page.results]
+            recent = [await self._take_closed(row, reading, symbol) for row in page.rows]
             following = _next_offset(page)
             if following is None or following == offset or not any(recent):
                 return
@@ -194,7 +194,7 @@ class OrderHistory:
         try:
             path = MATCHES_PATH.format(order_id=told.order.order_id)
             reading = await self._calls.read(path)
-            return count_executions(told, reading.read_as(Results).results)
+            return count_executions(told, reading.read_as(Results).rows)
         except (NotFound, NotUnderstood):
             return None
 
@@ -221,7 +221,7 @@ def months_between(first_ms: int, last_ms: int) -> list[str]:
 
 def _next_offset(page: ClosedPage) -> str | None:
     """Where the next page begins; a short page is the last one if nothing else is said."""
-    more = len(page.results) >= CLOSED_PAGE_ROWS if page.has_more is None else page.has_more
+    more = len(page.rows) >= CLOSED_PAGE_ROWS if page.has_more is None else page.has_more
     if not more or page.next_offset_id is None:
         return None
     return str(page.next_offset_id)

@@ -118,7 +118,7 @@ class Recovery:
             reading = await self._calls.read(POSITIONS_PATH)
         except NotFound:
             reading = await self._calls.read(OLD_POSITIONS_PATH)
-        told = [self._position(row) for row in reading.read_as(Results).results]
+        told = [self._position(row) for row in reading.read_as(Results).rows]
         listed = {each.venue_symbol for each in told if isinstance(each, ToldPosition)}
         gone = set(self._plan.known.held_symbols).intersection(self._plan.venue_symbols) - listed
         told += [_closed_position(symbol, reading) for symbol in sorted(gone)]

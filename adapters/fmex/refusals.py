@@ -102,7 +102,7 @@ def _innermost(code: int, message: str) -> tuple[int, str]:
 
 def _read_complaint(text: str) -> Complaint | None:
     try:
-        complaint = msgspec.json.decode(text, type=Complaint)
+        complaint = msgspec.json.decode(text, type=Complaint, strict=False)
     except (ValueError, RecursionError):
         return None
     return complaint if complaint.status else None

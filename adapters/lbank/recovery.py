@@ -65,7 +65,8 @@ def plan_recovery(
         purpose=purpose,
         since_ns=since_ns,
         order_ids=tuple(known.open_orders),
-        venue_symbols=tuple(sorted(pairs)),
+        # However a push wrote it: REST takes lower case only.
+        venue_symbols=tuple(sorted({pair.lower() for pair in pairs})),
         known=known,
     )
 
@@ -222,13 +223,10 @@ class Recovery:
             self._doubt(f"LBank does not tell order {order_id}")
 
     def _pair_of(self, order_id: str) -> str | None:
-        listed = self._listed.get(order_id)
-        if listed is not None:
-            return listed.venue_symbol
-        known = self._plan.known.find_order(order_id)
-        return self._trades.pairs.get(order_id) or (
-            known.venue_symbol if known is not None else None
-        )
+        """The pair of an order, in the spelling that REST takes."""
+        known = self._listed.get(order_id) or self._plan.known.find_order(order_id)
+        pair = self._trades.pairs.get(order_id) or (known.venue_symbol if known else None)
+        return None if pair is None else pair.lower()
 
     # --- trades ------------------------------------------------------------------------
 

@@ -89,7 +89,7 @@ def results(text: str) -> list[msgspec.Raw]:
     """The rows of a list."""
     envelope = decode_as(Envelope, text.encode())
     assert envelope.status in (0, "ok")
-    return decode_as(Results, envelope.data).results
+    return decode_as(Results, envelope.data).rows
 
 
 @pytest.mark.parametrize("name", ["rest_positions", "rest_positions_2019"])

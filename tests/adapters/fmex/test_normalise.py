@@ -267,3 +267,12 @@ def test_type_is_read_in_any_case(frame: Frame):
 
     assert isinstance(told, ToldOrder)
     assert isinstance(read_frame('{"type":"HELLO"}'), Control)
+
+
+@pytest.mark.parametrize("nothing", ["null", '""'])
+def test_nothing_is_written_in_two_ways(frame: Frame, nothing: str):
+    """A number that is not there may be null or an empty text."""
+    [told] = read_frame(frame("order").replace("4.8449612403e-08", nothing))
+
+    assert isinstance(told, ToldOrder)
+    assert told.order.fee is None

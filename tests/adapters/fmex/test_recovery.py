@@ -479,6 +479,9 @@ async def test_gap_is_compared_by_the_venues_clock(autojump_clock: MockClock):
         ((426, b""), RateLimited),
         ((401, b""), LoginRefused),
         ((400, {"status": 3001, "msg": "no permission"}), LoginRefused),
+        ((400, {"status": "3001", "msg": None}), LoginRefused),
+        ((400, {"status": -1}), VenueUnavailable),
+        ((200, b""), VenueUnavailable),
         (RateLimited("429"), RateLimited),
         ((400, {"status": 6004, "msg": "timestamp is out of range"}), ClockSkewed),
     ],
@@ -491,6 +494,19 @@ async def test_failure_of_rest(answer: Any, kind: type[StreamError], autojump_cl
     with pytest.raises(StreamError) as raised:
         await house.recover()
     assert kind is type(raised.value)
+
+
+@pytest.mark.parametrize("good", [0, "0", "ok", "OK"])
+async def test_good_answers_in_every_spelling(good: Any, autojump_clock: MockClock):
+    """A good status is a number or a word, and an empty list may be written as null."""
+    house = House()
+    house.say(ACCOUNTS, (200, {"status": good, "data": {"BTC": ["1.5", 0, "0E-18"]}}))
+    house.say(OPEN, (200, {"status": good, "data": {"results": None}}))
+    house.say(CLOSED, (200, {"status": good, "data": {"results": None, "hasMore": False}}))
+    result = await house.recover()
+
+    assert result.complete
+    assert ["1.5"] == [each.balance.available for each in house.told(ToldBalance)]
 
 
 async def test_refused_time_is_learned_and_sent_again(autojump_clock: MockClock):

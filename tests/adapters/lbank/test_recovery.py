@@ -166,6 +166,15 @@ def test_scope_of_all_pairs(venue: PretendLBank) -> None:
     assert plan.order_ids == ("o1",)
 
 
+def test_pairs_are_asked_for_in_lower_case(venue: PretendLBank) -> None:
+    """REST takes no other spelling, whatever a push used."""
+    plan = adapter_for(venue, "eth_btc").plan_recovery(
+        known(known_order("o1", pair="ETH_BTC"), venue_symbols=("Eth_Btc",)), Purpose.GAP, SINCE_NS
+    )
+
+    assert plan.venue_symbols == ("eth_btc",)
+
+
 def test_scope_of_listed_pairs(venue: PretendLBank) -> None:
     """With listed pairs, others that were seen are not asked for."""
     adapter = adapter_on(venue, settings_of(pairs=("btc_usdt",)))
