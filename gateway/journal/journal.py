@@ -355,7 +355,7 @@ class Journal:
                 reply.settle(result)
         self._meters.committed(group.seconds)
         self._meters.queue_events.set(self._room.events)
-        self._recent.extend(group.written.records)
+        self._recent.extend(group.written.records, sum(job.bytes for job in group.jobs))
         self.last_seq += len(group.written.records)
         if group.written.records:
             self._bell.unpark_all()

@@ -101,7 +101,7 @@ def test_the_window_is_bounded_by_bytes():
     window = RecentRecords(0, max_events=100, max_bytes=5_000)
     for seq in range(1, 11):
         [prepared] = prepare([fill_event(seq, raw="x" * 1_000)])
-        window.extend([to_record(seq, prepared)])
+        window.extend([to_record(seq, prepared)], prepared.size)
 
     assert window.after(0, 10) is None
     newest = window.after(7, 10)
