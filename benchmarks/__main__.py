@@ -7,6 +7,7 @@ from benchmarks import report
 
 NAMES = (
     "full_path",
+    "order_states",
     "latency",
     "durability",
     "backlog",

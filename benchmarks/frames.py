@@ -13,6 +13,6 @@ def blast_frames(venue: str, count: int) -> list[str]:
         dialect = load_dialect(registry.find_venue(venue))
         scenario = Scenario(venue=venue, accounts=1, rate=0)
         async with open_simulator(dialect, scenario=scenario) as simulator:
-            return simulator.venue.load_frames(0, count)
+            return simulator.venue.load_frames(0, count, 1)
 
     return trio.run(make)

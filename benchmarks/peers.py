@@ -119,10 +119,10 @@ def open_ccxt(rest: str, websocket: str, key: str) -> Any:
 
 
 class CcxtWatch:
-    """Which orders were reported, and when the last of them was."""
+    """Which states of which orders were reported, and when the last of them was."""
 
     def __init__(self, total: int) -> None:
-        self.shown: set[str] = set()
+        self.shown: set[tuple[str, float, str]] = set()
         self.at = math.inf
         self._total = total
         self._all = asyncio.Event()
@@ -131,7 +131,7 @@ class CcxtWatch:
         """Note what an account's watch reports."""
         while True:
             orders = await exchange.watch_orders("ETH/BTC")
-            self.shown.update(order["id"] for order in orders)
+            self.shown.update((each["id"], each["filled"], each["status"]) for each in orders)
             self.at = time.monotonic()
             if len(self.shown) >= self._total:
                 self._all.set()

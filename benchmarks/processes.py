@@ -76,9 +76,12 @@ class Venue:
         secrets = re.findall(r'secret: "([^"]+)"', configuration)
         return [":".join(pair) for pair in zip(api_keys, secrets, strict=True)]
 
-    def blast(self, frames: int) -> None:
-        """Have each connection told so many frames, as fast as it takes them."""
-        self._ask("POST", "/_sim/do", {"do": "blast", "frames": frames})
+    def blast(self, frames: int, states: int = 1) -> None:
+        """Have each connection told so many frames, as fast as it takes them.
+
+        `states` successive ones are about the same order.
+        """
+        self._ask("POST", "/_sim/do", {"do": "blast", "frames": frames, "states": states})
 
     def pace(self, frames: int, per_second: float) -> None:
         """Have each connection told so many frames, evenly."""

@@ -147,8 +147,11 @@ class Venue(Protocol):
     def void_keys(self, account: int | None) -> int:
         """Destroy the stream keys; gives how many."""
 
-    def load_frames(self, account: int, count: int) -> list[str]:
-        """Frames for a blast: each different, none of them in any ledger."""
+    def load_frames(self, account: int, count: int, states: int) -> list[str]:
+        """Frames for a blast: each different, none of them in any ledger.
+
+        `states` successive ones are about the same order.
+        """
 
     def state(self, account: int) -> dict[str, Any]:
         """What the account holds now, in the gateway's words."""

@@ -128,9 +128,9 @@ class Director:
     def _(self, step: steps.Blast) -> None:
         for connection in self._met(step):
             if step.per_second is None:
-                self._nursery.start_soon(self._blast, connection, step.frames)
+                self._nursery.start_soon(self._blast, connection, step.frames, step.states)
             else:
-                self._nursery.start_soon(self._pace, connection, step.frames, step.per_second)
+                self._nursery.start_soon(self._pace, connection, step, step.per_second)
 
     def trade(self, account: int, count: int) -> None:
         """Let the market move now."""
@@ -172,21 +172,25 @@ class Director:
             await trio.sleep_until(when)
             self.perform(step)
 
-    async def _blast(self, connection: ClientConnection, count: int) -> None:
+    async def _blast(self, connection: ClientConnection, count: int, states: int) -> None:
         account = connection.account or 0
+        chunk = _BLAST_CHUNK // states * states  # an order belongs to one connection
         while count > 0:
-            texts = self._venue.load_frames(account, min(count, _BLAST_CHUNK))
+            texts = self._venue.load_frames(account, min(count, chunk), states)
             connection.send_bytes(b"".join(frames.text_frame(text) for text in texts))
             await connection.wait_drained()
-            count -= _BLAST_CHUNK
+            count -= chunk
 
-    async def _pace(self, connection: ClientConnection, count: int, per_second: float) -> None:
+    async def _pace(
+        self, connection: ClientConnection, step: steps.Blast, per_second: float
+    ) -> None:
         # Not in step with the other connections: their frames would come in bursts.
         begin = trio.current_time() + self._rng.random() / per_second
-        for number in range(count):
+        due: list[str] = []
+        for number in range(step.frames):
             await trio.sleep_until(begin + number / per_second)
-            [text] = self._venue.load_frames(connection.account or 0, 1)
-            connection.send_bytes(frames.text_frame(text))
+            due = due or self._venue.load_frames(connection.account or 0, step.states, step.states)
+            connection.send_bytes(frames.text_frame(due.pop(0)))
 
     # --- small print -----------------------------------------------------------------
 

@@ -6,7 +6,7 @@ the simulator ends; one with `every:` comes again and again; one with `account:`
 """
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -254,6 +254,9 @@ class Blast(Step, frozen=True, kw_only=True):
     """
 
     frames: int = 100_000
+    states: Annotated[int, msgspec.Meta(ge=1, le=100)] = 1
+    """So many updates tell of one order, one after the other: that it was placed, then how
+    it filled."""
     per_second: float | None = None
     """On each connection, evenly; every update then tells the moment at which it was sent."""
 

@@ -1,11 +1,12 @@
 """The pretend FMEX as a whole: who has accounts, and what is pushed when."""
 
+import itertools
 from decimal import Decimal
 from typing import Any, Final
 
 from adapters.fmex.simulator import contract, words
 from adapters.fmex.simulator.desk import Desk
-from adapters.fmex.simulator.ledger import Ledger, Match, Order
+from adapters.fmex.simulator.ledger import Ledger, Match, Order, Status
 from adapters.fmex.simulator.login import Logins
 from adapters.fmex.simulator.refusal import Refusal
 from adapters.fmex.simulator.rest import MESSAGES, Rest
@@ -85,14 +86,27 @@ class FmexVenue:
         del account
         return 0
 
-    def load_frames(self, account: int, count: int) -> list[str]:
+    def load_frames(self, account: int, count: int, states: int) -> list[str]:
         """Order pushes of orders that no ledger knows, each with an id of its own."""
-        now, first = self._stage.now_ms(), _FIRST_BLAST_ID + self._blasted
-        self._blasted += count
-        order = Order(first, account, True, 1, contract.START, now, now)
-        frame, name = words.order_push(order, self.switches, now), str(first)
+        first = _FIRST_BLAST_ID + self._blasted
+        course, name = self._course(first, account, states), str(first)
+        self._blasted += -(-count // states)
         # Replacing text is ten times as quick as rendering each order.
-        return [frame.replace(name, str(number)) for number in range(first, first + count)]
+        texts = (text.replace(name, str(n)) for n in itertools.count(first) for text in course)
+        return list(itertools.islice(texts, count))
+
+    def _course(self, order_id: int, account: int, states: int) -> list[str]:
+        """Pushes of an order that is placed and then fills one contract at a time."""
+        now, contracts = self._stage.now_ms(), states - 1
+        order = Order(order_id, account, True, max(contracts, 1), contract.START, now, now)
+        course = [words.order_push(order, self.switches, now)]
+        for _ in range(contracts):
+            order.filled += 1
+            order.worth += 1 / contract.START
+            is_last = order.filled == order.quantity
+            order.status = Status.FULLY_FILLED if is_last else Status.PARTIAL_FILLED
+            course.append(words.order_push(order, self.switches, now))
+        return course
 
     def state(self, account: int) -> dict[str, Any]:
         """Balance, position and open orders as they truly are, in the gateway's words."""

@@ -1,5 +1,6 @@
 """The pretend LBank as a whole: who has accounts, and what is pushed when."""
 
+import itertools
 import uuid
 from decimal import Decimal
 from typing import Any
@@ -68,14 +69,33 @@ class LbankVenue:
         """Destroy the stream keys."""
         return self._keys.destroy_all(account)
 
-    def load_frames(self, account: int, count: int) -> list[str]:
+    def load_frames(self, account: int, count: int, states: int) -> list[str]:
         """Order pushes of orders that no ledger knows, each with an id of its own."""
-        now, pair, name = self._stage.now_ms(), PAIRS["eth_btc"], _blast_id(0)
-        order = Order(name, account, pair, "buy", pair.start, pair.lot * 40, now, now)
-        frame = words.order_push(order, None, self.switches, now)
-        first, self._blasted = self._blasted, self._blasted + count
+        name = _blast_id(0)
+        course = self._course(name, account, states)
+        first, self._blasted = self._blasted, self._blasted + -(-count // states)
         # Replacing text is ten times as quick as rendering each order.
-        return [frame.replace(name, _blast_id(n)) for n in range(first, first + count)]
+        texts = (
+            text.replace(name, _blast_id(n)) for n in itertools.count(first) for text in course
+        )
+        return list(itertools.islice(texts, count))
+
+    def _course(self, name: str, account: int, states: int) -> list[str]:
+        """Pushes of an order that is placed and then fills in equal parts."""
+        now, pair, parts = self._stage.now_ms(), PAIRS["eth_btc"], states - 1
+        part = pair.lot * 40
+        order = Order(name, account, pair, "buy", pair.start, part * max(parts, 1), now, now)
+        course = [words.order_push(order, None, self.switches, now)]
+        for number in range(parts):
+            trade = Trade(
+                f"{name}-{number}", name, pair, "buy", pair.start, part, Decimal(0), True, now
+            )
+            order.filled += part
+            order.spent += trade.value
+            is_last = number == parts - 1
+            order.status = Status.FILLED if is_last else Status.PARTLY_FILLED
+            course.append(words.order_push(order, trade, self.switches, now))
+        return course
 
     def state(self, account: int) -> dict[str, Any]:
         """Balances and open orders as they truly are, in the gateway's words."""

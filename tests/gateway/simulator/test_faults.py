@@ -288,6 +288,16 @@ async def test_a_blast_outruns_the_market(autojump_clock: MockClock):
     assert not simulator.truth.facts
 
 
+async def test_a_blast_of_states_follows_each_order_to_its_end(autojump_clock: MockClock):
+    """Each order is placed, then fills in equal parts, one update after the other."""
+    async with followed_lbank() as (simulator, stream):
+        simulator.do(steps.Blast(frames=3_000, states=3))
+        heard = [frame["orderUpdate"] for frame in pushes(await hear(stream))]
+    assert len({(update["uuid"], update["accAmt"]) for update in heard}) == 3_000  # type: ignore[index] # JSON
+    assert [update["orderStatus"] for update in heard] == [0, 1, 2] * 1_000  # type: ignore[index] # JSON
+    assert not simulator.truth.facts
+
+
 async def test_a_paced_blast_is_even(autojump_clock: MockClock):
     """At ten a second, half of twenty frames come in the first second, half in the next."""
     async with followed_lbank() as (simulator, stream):
