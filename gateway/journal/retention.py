@@ -23,6 +23,9 @@ from gateway.journal.store import Transaction
 
 _STEP_EVENTS: Final = 1_000
 """Deleted in one transaction: some milliseconds between two groups."""
+_STEP_SHARE: Final = 8
+"""No step takes more than one part in so many: else a small journal would lose, for one
+sink that is behind, what the others are just about to take."""
 _RELIEF: Final = 0.95
 """A blocked journal goes on once it is this far below its limit, or the sources
 would be opened and closed with every batch."""
@@ -61,7 +64,8 @@ def plan(
     if not is_over_size:
         return Plan(min([aged_to_seq, *(sink.cursor for sink in waiting)]))
     blockers = [sink for sink in waiting if sink.overflow == "block"]
-    last = min(ledger.first_seq + _STEP_EVENTS, ledger.next_seq) - 1
+    kept = ledger.next_seq - ledger.first_seq
+    last = ledger.first_seq - 1 + min(_STEP_EVENTS, -(-kept // _STEP_SHARE))
     to_seq = min([last, *(sink.cursor for sink in blockers)])
     held = last >= ledger.first_seq > to_seq
     return Plan(to_seq, tuple(sink.name for sink in blockers if held and sink.cursor == to_seq))
