@@ -74,19 +74,20 @@ class Courier:
             position = await self._journal.advance(
                 self._name, gone_seq, delivered=0, filtered=0, dropped=missing
             )
+            self.meter.dropped(missing, OVERFLOW)
             self.moved(position)
 
-    async def look_up(self, drop_reason: str = OVERFLOW) -> None:
+    async def look_up(self) -> None:
         """Learn what others did to the position: retention, or a resolved dead letter."""
         for position in await self._journal.sink_positions():
             # What was read may be older than what `advance` answered meanwhile.
             if position.name == self._name and position.cursor >= self.position.cursor:
-                self.moved(position, drop_reason)
+                self.moved(position)
 
-    def moved(self, position: SinkPosition, drop_reason: str = OVERFLOW) -> None:
+    def moved(self, position: SinkPosition) -> None:
         """Take a newer position."""
         self.position = position
-        self.meter.moved(position, drop_reason)
+        self.meter.moved(position)
 
     async def failed(
         self, trouble: Trouble, crash: Exception | None = None, *, progress: bool = False

@@ -1,8 +1,10 @@
 """All sinks of a gateway: who runs, who is paused, and what was asked of them."""
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 import trio
 
@@ -20,6 +22,9 @@ from gateway.errors import GatewayError
 from gateway.journal import Journal, SinkPosition
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import REDACTOR, Redactor
+
+_DROPPED_AT_ONCE: Final = 1_000
+"""Dead letters in one transaction: events wait behind it."""
 
 
 class SinkCommandRefused(GatewayError):
@@ -182,11 +187,17 @@ class Delivery:
 
     async def dlq_drop(self, numbers: Sequence[int]) -> int:
         """Give dead letters up; how many there were."""
-        resolved = await self._journal.resolve_dead_letters(numbers, "dropped")
-        for worker in self._workers.values():
-            await worker.courier.look_up(DISCARDED)
-        happenings.DISCARDED.emit(events=resolved)
-        return resolved
+        resolved: Counter[str] = Counter()
+        for begin in range(0, len(numbers), _DROPPED_AT_ONCE):
+            part = numbers[begin : begin + _DROPPED_AT_ONCE]
+            resolved.update(await self._journal.resolve_dead_letters(part, "dropped"))
+        for name in resolved.keys() & self._workers.keys():
+            courier = self._workers[name].courier
+            courier.meter.dropped(resolved[name], DISCARDED)
+            await courier.look_up()
+        await self.learn_idle()
+        happenings.DISCARDED.emit(events=resolved.total())
+        return resolved.total()
 
     async def _send_again(self, worker: Worker, errand: Errand) -> ReplayReport:
         if worker.paused:
@@ -203,10 +214,10 @@ class Delivery:
 
     def status(self) -> dict[str, SinkStatus]:
         """Every sink that is configured or that the journal knows, by name."""
-        last_seq = self._journal.last_seq
         stopped = Health(state=SinkState.STOPPED)
         found = {
-            name: status_of(position, last_seq, stopped) for name, position in self._idle.items()
+            name: status_of(position, self._journal, stopped)
+            for name, position in self._idle.items()
         }
         found |= {name: worker.status() for name, worker in self._workers.items()}
         return dict(sorted(found.items()))

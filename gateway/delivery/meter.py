@@ -9,7 +9,8 @@ from gateway.journal import SinkPosition
 from gateway.telemetry.metrics import Metrics
 
 OVERFLOW: Final = "overflow"
-"""Drop reason: the journal was full of events that this sink had not taken."""
+"""Drop reason: the journal was full of events that this sink had not taken. It counts them
+itself, since it alone knows of them at once."""
 DISCARDED: Final = "discarded"
 """Drop reason: somebody dropped a dead letter."""
 EARLIER: Final = "earlier"
@@ -33,23 +34,21 @@ class SinkMeter:
             result: metrics.cell("gateway_sink_attempts", name, result.value) for result in Result
         }
         self._duration = metrics.histogram("gateway_sink_delivery_duration_seconds", name)
-        self._position: SinkPosition | None = None
+        self._met = False
 
     def set_up(self, up: bool) -> None:
         """Note whether the sink works, as far as known."""
         self._up.set(1 if up else 0)
 
-    def moved(self, position: SinkPosition, drop_reason: str = OVERFLOW) -> None:
-        """Show a new position, and count by `drop_reason` what was dropped since the last."""
-        before, self._position = self._position, position
+    def moved(self, position: SinkPosition) -> None:
+        """Show a new position."""
         self._delivered.set(position.delivered)
         self._filtered.set(position.filtered)
         self._replayed.set(position.replayed)
-        if before is None:
+        if not self._met:
             self.dropped(position.dropped, EARLIER)
             self.dead_lettered(EARLIER, position.dead_letters)
-        elif position.dropped > before.dropped:
-            self.dropped(position.dropped - before.dropped, drop_reason)
+        self._met = True
 
     def dropped(self, count: int, reason: str) -> None:
         """Count events given up."""

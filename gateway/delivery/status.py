@@ -5,7 +5,7 @@ from enum import StrEnum
 import msgspec
 
 from gateway.events.times import Timestamp, from_nanoseconds
-from gateway.journal import SinkPosition
+from gateway.journal import Journal, SinkPosition
 
 
 class SinkState(StrEnum):
@@ -52,18 +52,24 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     retry_ns: int | None = None
 
 
-def status_of(position: SinkPosition, last_seq: int, health: Health) -> SinkStatus:
-    """The status of a sink at `position` in a journal that ends at `last_seq`."""
+def status_of(position: SinkPosition, journal: Journal, health: Health) -> SinkStatus:
+    """The status of a sink that was last seen at `position`.
+
+    Retention may have given up events since: a sink that is down or paused learns of
+    that when it goes on, who asks for its status learns of it now.
+    """
+    lost = max(0, journal.first_seq - 1 - position.cursor)
+    cursor, last_seq = position.cursor + lost, journal.last_seq
     return SinkStatus(
         type=position.type,
         state=health.state,
-        delivered_seq=position.cursor,
+        delivered_seq=cursor,
         recorded=last_seq - position.start_seq,
         delivered=position.delivered,
         filtered=position.filtered,
-        dropped=position.dropped,
+        dropped=position.dropped + lost,
         dead_letters=position.dead_letters,
-        pending=last_seq - position.cursor,
+        pending=last_seq - cursor,
         replayed=position.replayed,
         last_error=health.last_error,
         last_error_at=_stamp(health.last_error_ns),

@@ -104,11 +104,11 @@ class Worker:
         elif self.paused:
             state = SinkState.PAUSED
         health = self.courier.pulse.health(state)
-        return status_of(self.courier.position, self._journal.last_seq, health)
+        return status_of(self.courier.position, self._journal, health)
 
     def show_pending(self) -> None:
         """Set the gauges right before a scrape."""
-        pending = self._journal.last_seq - self.courier.position.cursor
+        pending = self.status().pending
         oldest_ns = None if self._batch is None else self._batch.oldest_ns()
         self.courier.meter.show_pending(pending, oldest_ns)
 

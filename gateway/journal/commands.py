@@ -11,7 +11,7 @@ import msgspec
 
 from gateway.journal import sink_table
 from gateway.journal.records import DeadLetter, SinkPosition
-from gateway.journal.sink_table import Outcome
+from gateway.journal.sink_table import Counts, Outcome
 from gateway.journal.store import Transaction
 
 
@@ -82,8 +82,10 @@ def count_replayed(transaction: Transaction, name: str, events: int) -> SinkPosi
     return sink_table.save(transaction.connection, counted)
 
 
-def resolve_dead_letters(transaction: Transaction, numbers: Sequence[int], outcome: Outcome) -> int:
-    """Let dead letters go, counted as `outcome`."""
+def resolve_dead_letters(
+    transaction: Transaction, numbers: Sequence[int], outcome: Outcome
+) -> Counts:
+    """Let dead letters go, counted as `outcome`; how many of each sink."""
     return sink_table.resolve_dead_letters(transaction.connection, numbers, outcome)
 
 

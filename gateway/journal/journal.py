@@ -35,7 +35,7 @@ from gateway.journal.reply import Reply, Ticket
 from gateway.journal.retention import Retired
 from gateway.journal.room import Room
 from gateway.journal.settings import Limits
-from gateway.journal.sink_table import Outcome
+from gateway.journal.sink_table import Counts, Outcome
 from gateway.journal.store import Addition, Transaction
 from gateway.journal.writer import (
     GroupWritten,
@@ -228,8 +228,8 @@ class Journal:
         """Dead letters with a number above `after`, oldest first."""
         return await self._on_disk(lambda reader: reader.dead_letters(sink, after, limit))
 
-    async def resolve_dead_letters(self, numbers: Sequence[int], outcome: Outcome) -> int:
-        """Let dead letters go, counted as `outcome`; how many were still there."""
+    async def resolve_dead_letters(self, numbers: Sequence[int], outcome: Outcome) -> Counts:
+        """Let dead letters go, counted as `outcome`; how many of each sink were still there."""
         return await self._ask(
             partial(commands.resolve_dead_letters, numbers=tuple(numbers), outcome=outcome)
         )

@@ -6,6 +6,7 @@ and by readers. Functions that write check first and then write, so that one
 that refuses leaves the group's transaction clean.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Literal, cast
 
@@ -24,6 +25,8 @@ from gateway.journal.records import (
 )
 
 Outcome = Literal["delivered", "dropped"]
+Counts = dict[str, int]
+"""How many, by sink."""
 
 _COLUMNS: Final = SinkPosition.__struct_fields__
 _UPSERT: Final = (
@@ -135,21 +138,31 @@ def dead_letters(
 
 def resolve_dead_letters(
     connection: apsw.Connection, numbers: Sequence[int], outcome: Outcome
-) -> int:
-    """Let dead letters go, counted as `outcome`; how many were still there."""
-    resolved = 0
-    for number in numbers:
-        row = connection.execute(
+) -> Counts:
+    """Let dead letters go, counted as `outcome`; how many of each sink were still there."""
+    held = Counter(
+        cast("str", sink)
+        for number in set(numbers)
+        for (sink,) in connection.execute(
             "SELECT sink FROM dead_letters WHERE number = ?", (number,)
-        ).fetchone()
-        if row is None:
-            continue
-        position = require(connection, cast("str", row[0]))
-        moved = {"dead_letters": position.dead_letters - 1, outcome: 1 + getattr(position, outcome)}
-        connection.execute("DELETE FROM dead_letters WHERE number = ?", (number,))
-        save(connection, msgspec.structs.replace(position, **moved))
-        resolved += 1
-    return resolved
+        )
+    )
+    resolved = [
+        msgspec.structs.replace(
+            position,
+            **{
+                "dead_letters": position.dead_letters - count,
+                outcome: getattr(position, outcome) + count,
+            },
+        )
+        for position, count in ((require(connection, sink), held[sink]) for sink in held)
+    ]
+    connection.executemany(
+        "DELETE FROM dead_letters WHERE number = ?", ((number,) for number in numbers)
+    )
+    for position in resolved:
+        save(connection, position)
+    return dict(held)
 
 
 def _to_position(row: tuple[object, ...]) -> SinkPosition:

@@ -241,7 +241,7 @@ class History:
         [letter] = await self.journal.dead_letters(limit=1)
         name, seq = self.model.letters.pop(0)
         assert (letter.sink, letter.record.seq) == (name, seq)
-        assert await self.journal.resolve_dead_letters([letter.number], outcome) == 1
+        assert await self.journal.resolve_dead_letters([letter.number], outcome) == {name: 1}
         position = self.model.sinks[name]
         self.model.change(
             name,

@@ -6,6 +6,7 @@ contract tests as the real one (tests/gateway/journal/test_contract.py). What is
 appended is "on disk" at once, unless a test holds the commits back.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -203,9 +204,10 @@ class MemoryJournal:
         ]
         return found[:limit]
 
-    async def resolve_dead_letters(self, numbers: Sequence[int], outcome: str) -> int:
+    async def resolve_dead_letters(self, numbers: Sequence[int], outcome: str) -> dict[str, int]:
         await trio.lowlevel.checkpoint()
         held = [number for number in numbers if number in self._letters]
+        resolved = Counter(self._letters[number].sink for number in held)
         for number in held:
             position = self._sinks[self._letters.pop(number).sink]
             moved: dict[str, Any] = {
@@ -213,7 +215,7 @@ class MemoryJournal:
                 outcome: getattr(position, outcome) + 1,
             }
             self._save(msgspec.structs.replace(position, **moved))
-        return len(held)
+        return dict(resolved)
 
     @property
     def blocked(self) -> bool:

@@ -8,8 +8,9 @@ from pathlib import Path
 import trio
 
 from gateway.contracts.sink import ConfiguredSink, SinkOptions
+from gateway.contracts.values import Bytes
 from gateway.delivery import Delivery, Range, open_delivery
-from gateway.journal import Journal, JournalSettings, open_journal
+from gateway.journal import Journal, JournalSettings, Retention, open_journal
 from gateway.sinks.jsonl import SINK, JsonlSettings
 from gateway.telemetry.metrics import Metrics
 from tests.doubles.events import fill_event
@@ -24,6 +25,9 @@ JSONL = ConfiguredSink(
 )
 
 
+DEFAULT = Retention()
+
+
 class FixedClock:
     """Stands at the time when the events were received."""
 
@@ -33,11 +37,14 @@ class FixedClock:
 
 
 @asynccontextmanager
-async def gateway(state_dir: Path) -> AsyncIterator[tuple[Journal, Delivery]]:
+async def gateway(
+    state_dir: Path, retain: Retention = DEFAULT, metrics: Metrics | None = None
+) -> AsyncIterator[tuple[Journal, Delivery]]:
     """A journal and its deliveries."""
-    metrics, clock = Metrics(), FixedClock()  # or retention would find the events too old
+    settings, clock = JournalSettings(retain=retain), FixedClock()  # by which no event is old
+    metrics = metrics or Metrics()
     async with (
-        open_journal(state_dir, JournalSettings(), clock=clock, metrics=metrics) as journal,
+        open_journal(state_dir, settings, clock=clock, metrics=metrics) as journal,
         open_delivery(journal, clock=clock, metrics=metrics, state_dir=state_dir) as delivery,
     ):
         yield journal, delivery
@@ -112,3 +119,23 @@ async def test_replay_and_dead_letters_on_disk(tmp_path: Path):
 
     assert (report.sent, known.replayed, known.delivered) == (10, 10, 100)
     assert peer.seqs == [*range(1, 101), *range(91, 101)]
+
+
+async def test_what_a_sink_loses_shows_at_once(tmp_path: Path):
+    """Retention passes a sink at rest: its status and its metric say so, once, before it moves."""
+    peer, metrics = MemoryPeer(), Metrics()
+    lost = metrics.cell("gateway_sink_dropped_events", "desk", "overflow")
+    async with gateway(tmp_path, Retention(size=Bytes(1 << 20)), metrics) as (journal, delivery):
+        await delivery.start(memory_sink(peer), paused=True)
+        await append(journal, 0, 8000)
+        await until(lambda: journal.first_seq > 1, seconds=60)
+        resting = delivery.status()["desk"]
+        assert lost.value == resting.dropped == journal.first_seq - 1
+        assert adds_up(resting)
+        delivery.resume("desk")
+        await until(lambda: delivery.status()["desk"].pending == 0, seconds=60)
+        after = delivery.status()["desk"]
+
+    assert len(peer.seqs) == 8000 - after.dropped
+    # A batch that retention passed while it was under way was not lost after all.
+    assert after.dropped <= lost.value <= journal.first_seq - 1

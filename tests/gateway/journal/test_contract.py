@@ -216,8 +216,8 @@ async def test_resolved_dead_letters_are_counted(journal: Journal, outcome: str)
     await journal.advance("desk", 2, delivered=0, filtered=0, dead=dead)
     first, second = await journal.dead_letters()
 
-    assert await journal.resolve_dead_letters([first.number], outcome) == 1
-    assert await journal.resolve_dead_letters([first.number], outcome) == 0
+    assert await journal.resolve_dead_letters([first.number], outcome) == {"desk": 1}
+    assert await journal.resolve_dead_letters([first.number], outcome) == {}
     [position] = await journal.sink_positions()
     assert (position.dead_letters, getattr(position, outcome)) == (1, 1)
     assert [second] == await journal.dead_letters(after=first.number)
