@@ -27,6 +27,12 @@ PASSWORD = "board-password"
 ACCOUNT = "lbank-main"
 NUMBERS = count(1)
 
+NOBODY = (
+    ClusterSettings(engine="nats", url="nats://127.0.0.1:1"),
+    ClusterSettings(engine="postgres", url="postgresql://127.0.0.1:1/desk", username="desk"),
+)
+"""Engines where nobody listens."""
+
 HEARD_NS = to_nanoseconds(fill_event(1).received_time)
 AFTER_NS = HEARD_NS + 10**9
 
@@ -229,14 +235,7 @@ async def test_what_was_heard_before_the_fence_comes_late(gateways: TwoGateways)
     assert await gateways.two.log.last_position(ACCOUNT) > before
 
 
-@pytest.mark.parametrize(
-    "settings",
-    [
-        ClusterSettings(engine="nats", url="nats://127.0.0.1:1"),
-        ClusterSettings(engine="postgres", url="postgresql://127.0.0.1:1/desk", username="desk"),
-    ],
-    ids=lambda settings: settings.engine,
-)
+@pytest.mark.parametrize("settings", NOBODY, ids=lambda settings: settings.engine)
 async def test_an_engine_that_is_away_says_so(settings: ClusterSettings):
     """Where nobody answers, every question raises `BoardUnavailable`."""
     async with ENGINES[settings.engine](settings, Turns(1)) as engine:
@@ -244,3 +243,13 @@ async def test_an_engine_that_is_away_says_so(settings: ClusterSettings):
             await engine.board.kept()
         with pytest.raises(BoardUnavailable):
             await engine.log.deliver([item(1, fill_event(1))])
+
+
+@pytest.mark.parametrize("settings", NOBODY, ids=lambda settings: settings.engine)
+async def test_a_password_that_cannot_be_read_is_no_end(settings: ClusterSettings):
+    """While the password's file is away the engine is: the gateway lives on."""
+    away = Secret(source="file", name="/nonexistent/password")
+    settings = msgspec.structs.replace(settings, username="desk", password=away)
+    async with ENGINES[settings.engine](settings, Turns(1)) as engine:
+        with pytest.raises(BoardUnavailable, match="/nonexistent/password"):
+            await engine.board.kept()

@@ -1,5 +1,6 @@
 """A PostgreSQL in which gateways meet, and its shared log as a consumer reads it."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -21,9 +22,9 @@ _NEXT: Final = """
 class PostgresSharedLog(SharedLog):
     """Account by account, each on from the position where the last reading ended."""
 
-    def __init__(self, server: PostgresServer) -> None:
+    def __init__(self, servers: Sequence[PostgresServer]) -> None:
         super().__init__()
-        self._server = server
+        self._servers = servers
         self._positions: dict[str, int] = {}
 
     async def read(self) -> list[Message]:
@@ -31,21 +32,23 @@ class PostgresSharedLog(SharedLog):
         return self._page
 
     def _read_on(self) -> None:
-        for account, head in self._server.ask(_HEADS, database=DATABASE):
+        server = next(one for one in self._servers if one.running)
+        for account, head in server.ask(_HEADS, database=DATABASE):
             after = self._positions.get(account, 0)
             if head <= after:
                 continue
-            for row in self._server.ask(_NEXT, account, after, database=DATABASE):
+            for row in server.ask(_NEXT, account, after, database=DATABASE):
                 self._positions[account], event, epoch, late = row
                 self._page.append(Message(msgspec.json.decode(event), epoch, late))
 
 
-def meet_in_postgres(server: PostgresServer) -> Meeting:
+def meet_in_postgres(server: PostgresServer, *standbys: PostgresServer) -> Meeting:
     """A database of that server, for one cluster."""
+    servers = (server, *standbys)
     server.add_database(DATABASE, PASSWORD)
     options = f"""\
   engine: postgres
-  url: postgresql://{server.address}/{DATABASE}
+  url: postgresql://{",".join(one.address for one in servers)}/{DATABASE}
   username: {DATABASE}
 """
-    return Meeting(options=options, log=PostgresSharedLog(server))
+    return Meeting(options=options, log=PostgresSharedLog(servers))

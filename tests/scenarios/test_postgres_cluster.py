@@ -28,9 +28,12 @@ def server() -> Iterator[PostgresServer]:
 
 
 @asynccontextmanager
-async def lively(directory: Path, server: PostgresServer) -> AsyncIterator[Cluster]:
+async def lively(
+    directory: Path, server: PostgresServer, *standbys: PostgresServer
+) -> AsyncIterator[Cluster]:
     """A cluster of which every gateway has accounts, with lively markets."""
-    async with open_cluster_rig(directory, meeting=meet_in_postgres(server)) as cluster:
+    meeting = meet_in_postgres(server, *standbys)
+    async with open_cluster_rig(directory, meeting=meeting) as cluster:
         await cluster.start()
         cluster.set_rate(8)
         await trio.sleep(2)
@@ -119,3 +122,26 @@ async def test_a_restart_of_postgres_moves_nothing(tmp_path: Path, server: Postg
         (await cluster.judge()).assert_kept()
         assert owners == {name: cluster.owned_by(name) for name in cluster.daemons}
         assert [] == await cluster.gaps()
+
+
+async def test_a_synchronous_standby_takes_over_and_nothing_moves(
+    tmp_path: Path, server: PostgresServer
+):
+    """The primary is killed and its standby promoted: nothing is missing, and no gap opens."""
+    with server.standby() as standby:
+        await standby.start()
+        await server.wait_replicated()
+        server.wait_for_standbys()
+        async with lively(tmp_path, server, standby) as cluster:
+            owners = {name: cluster.owned_by(name) for name in cluster.daemons}
+
+            server.kill()
+            await cluster.wait(lambda: not cluster.status()["reachable"], 30, "noticed")
+            standby.promote()
+            await cluster.wait(lambda: cluster.status()["reachable"], 30, "reached again")
+            await trio.sleep(2)
+            await cluster.wait_quiet()
+
+            (await cluster.judge()).assert_kept()
+            assert owners == {name: cluster.owned_by(name) for name in cluster.daemons}
+            assert [] == await cluster.gaps()

@@ -18,6 +18,7 @@ from nats.js.api import DiscardPolicy, StreamConfig
 from gateway.cluster.board import BoardUnavailable
 from gateway.cluster.notes import LEASE_SECONDS
 from gateway.cluster.settings import ClusterSettings
+from gateway.errors import SecretUnreadable, SinkUnavailable
 from gateway.sinks.nats.loop import STOP_SECONDS, LoopThread
 from gateway.sinks.peers import trust
 
@@ -64,6 +65,8 @@ class Connection:
             return await self._thread.run(self._use(work))
         except Trouble as error:
             raise BoardUnavailable(_describe(error)) from None
+        except (SecretUnreadable, SinkUnavailable) as error:  # of a password, of `ca_file`
+            raise BoardUnavailable(str(error)) from None
 
     async def aclose(self) -> None:
         """Close the connection and end the thread."""
@@ -93,9 +96,10 @@ class Connection:
         if self._client is not None and self._jetstream is not None and self._client.is_connected:
             return self._client, self._jetstream
         await self._close(self._client)
+        options = _options(self._settings)
         client = Client()
         try:
-            await client.connect(**_options(self._settings))
+            await client.connect(**options)
             jetstream = client.jetstream(timeout=ANSWER_SECONDS)
             await self._see_to_streams(jetstream)
         except BaseException:

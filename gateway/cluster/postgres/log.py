@@ -6,7 +6,7 @@ epoch is compared in the transaction that writes: what a paused or cut-off owner
 in its buffers is refused its place by the server, and goes in as late.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, Final
@@ -44,12 +44,21 @@ _LOCK_HEADS: Final = """
     WHERE account = ANY(%s) ORDER BY account FOR UPDATE
 """
 _NOW: Final = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
-_MOVE_HEAD: Final = "UPDATE cluster_heads SET position = %s, epoch = %s WHERE account = %s"
+_MOVE_HEADS: Final = """
+    UPDATE cluster_heads AS head SET position = moved.position, epoch = moved.epoch
+    FROM unnest(%s::text[], %s::bigint[], %s::bigint[]) AS moved(account, position, epoch)
+    WHERE head.account = moved.account
+"""
 _HELD: Final = "SELECT id FROM cluster_log WHERE id = ANY(%s)"
+# One statement for a batch: the server would take three times as long for one a row.
 _ADD: Final = """
     INSERT INTO cluster_log
     (account, position, epoch, seq, late_for, id, kind, received_time, event)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+    SELECT account, position, epoch, seq, late_for, id, kind, received_time, event
+    FROM json_to_recordset(%s) AS told(
+        account text, position bigint, epoch bigint, seq bigint, late_for bigint,
+        id text, kind text, received_time timestamptz, event json
+    )
 """
 _ADD_FENCE: Final = """
     INSERT INTO cluster_fences (account, epoch, begins_ns) VALUES (%s, %s, %s)
@@ -70,6 +79,20 @@ class Head(msgspec.Struct):
 
     position: int
     epoch: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A row of `cluster_log`."""
+
+    account: str
+    position: int
+    epoch: int
+    seq: int
+    late_for: int | None
+    id: str
+    kind: str
+    received_time: str
+    event: msgspec.Raw
 
 
 class PostgresLog:
@@ -93,11 +116,12 @@ class PostgresLog:
 
         def fence(connection: Connection) -> bool:
             with connection.transaction():
-                head = _lock(connection, [account])[account]
-                if head.epoch > epoch:
+                heads = lock_heads(connection, [account])
+                if heads[account].epoch > epoch:
                     return False
                 connection.execute(_ADD_FENCE, (account, epoch, at_ns))
-                connection.execute(_MOVE_HEAD, (head.position, epoch, account))
+                heads[account].epoch = epoch
+                _move_heads(connection, heads)
             return True
 
         return await self._notes.ask(fence)
@@ -154,28 +178,32 @@ def _tell(connection: Connection, told: Sequence[tuple[Item, int]]) -> None:
     if not told:
         return
     ids = [item.record.id for item, _ in told]
-    with connection.transaction(), connection.cursor() as cursor:
-        heads = _lock(connection, [item.record.account for item, _ in told])
-        [(now,)] = cursor.execute(_NOW).fetchall()
-        held = {row[0] for row in cursor.execute(_HELD, (ids,))}
-        rows: list[tuple[Any, ...]] = []
+    with connection.transaction():
+        heads = lock_heads(connection, [item.record.account for item, _ in told])
+        [(now,)] = connection.execute(_NOW).fetchall()
+        held = {row[0] for row in connection.execute(_HELD, (ids,))}
+        rows: list[Row] = []
         for item, epoch in told:
             head = heads[item.record.account]
             if item.record.id not in held and not _is_void(connection, item, epoch, head):
                 held.add(item.record.id)
                 rows.append(_row(item, epoch, head, now))
-        cursor.executemany(_ADD, rows)
-        moved = [(head.position, head.epoch, account) for account, head in heads.items()]
-        cursor.executemany(_MOVE_HEAD, moved)
+        connection.execute(_ADD, (text_of(msgspec.json.encode(rows)),))
+        _move_heads(connection, heads)
 
 
-def _lock(connection: Connection, accounts: Sequence[str]) -> dict[str, Head]:
+def lock_heads(connection: Connection, accounts: Sequence[str]) -> dict[str, Head]:
     """The heads of these accounts, which nobody else can move until the transaction is over."""
     names = sorted(set(accounts))
     connection.execute(_LIMIT_PAUSES, (f"{PAUSE_LIMIT / timedelta(milliseconds=1):.0f}ms",))
     connection.execute(_ADD_HEADS, (names,))
     rows = connection.execute(_LOCK_HEADS, (names,)).fetchall()
     return {account: Head(position, epoch) for account, position, epoch in rows}
+
+
+def _move_heads(connection: Connection, heads: Mapping[str, Head]) -> None:
+    positions = [head.position for head in heads.values()]
+    connection.execute(_MOVE_HEADS, (list(heads), positions, [one.epoch for one in heads.values()]))
 
 
 def _is_void(connection: Connection, item: Item, epoch: int, head: Head) -> bool:
@@ -185,7 +213,7 @@ def _is_void(connection: Connection, item: Item, epoch: int, head: Head) -> bool
     return is_void(item.record, 0 if row is None else int(row[0]))
 
 
-def _row(item: Item, epoch: int, head: Head, now: int) -> tuple[Any, ...]:
+def _row(item: Item, epoch: int, head: Head, now: int) -> Row:
     """At the next position of its account.
 
     Positions are the microseconds of the server's clock where those are ahead, so that they
@@ -195,14 +223,14 @@ def _row(item: Item, epoch: int, head: Head, now: int) -> tuple[Any, ...]:
     head.position = max(head.position + 1, now)
     late_for = head.epoch if late else None
     head.epoch = max(head.epoch, epoch)
-    return (
-        record.account,
-        head.position,
-        epoch,
-        record.seq,
-        late_for,
-        record.id,
-        record.kind.value,
-        from_nanoseconds(record.received_ns),
-        text_of(item.body),
+    return Row(
+        account=record.account,
+        position=head.position,
+        epoch=epoch,
+        seq=record.seq,
+        late_for=late_for,
+        id=record.id,
+        kind=record.kind,
+        received_time=from_nanoseconds(record.received_ns),
+        event=msgspec.Raw(item.body),
     )

@@ -80,11 +80,22 @@ class PostgresServer(ServerProcess):
         """Take writes from now on."""
         self.ask("SELECT pg_promote()")
 
+    def wait_for_standbys(self) -> None:
+        """Acknowledge from now on only what a standby has."""
+        self.ask("ALTER SYSTEM SET synchronous_standby_names = '*'")
+        self.ask("SELECT pg_reload_conf()")
+
     async def wait_replicated(self) -> None:
         """Return once a standby has all that was written."""
         query = "SELECT replay_lsn >= pg_current_wal_lsn() FROM pg_stat_replication"
         with trio.fail_after(START_SECONDS):
             while self.ask(query) != [(True,)]:  # noqa: ASYNC110 (another process)
+                await trio.sleep(POLL_SECONDS)
+
+    async def wait_unfollowed(self) -> None:
+        """Return once no standby follows any more."""
+        with trio.fail_after(START_SECONDS):
+            while self.ask("SELECT 1 FROM pg_stat_replication"):  # noqa: ASYNC110 (the same)
                 await trio.sleep(POLL_SECONDS)
 
     def _arguments(self) -> list[str]:

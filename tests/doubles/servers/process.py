@@ -83,6 +83,11 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
 
+    @property
+    def running(self) -> bool:
+        """Whether it lives."""
+        return self._process is not None and self._process.poll() is None
+
     def pause(self) -> None:
         """It keeps its sockets and answers nothing."""
         assert self._process is not None

@@ -15,9 +15,12 @@ import trio
 
 from gateway.cluster.board import BoardForgot, BoardUnavailable, Engine
 from gateway.cluster.postgres import open_postgres
+from gateway.cluster.postgres.connection import Line
+from gateway.cluster.postgres.log import lock_heads
 from gateway.cluster.settings import ClusterSettings
 from gateway.contracts.sink import ACCEPTED, Refused
 from gateway.contracts.values import Secret
+from gateway.sinks.postgres.connection import Connection
 from tests.contracts.test_boards import ACCOUNT, AFTER_NS, Turns, item, logged
 from tests.doubles.events import fill_event
 from tests.doubles.servers.postgres import PostgresServer, running_postgres
@@ -52,9 +55,10 @@ class Desk:
         )
 
     @asynccontextmanager
-    async def engine(self, epoch: int = 1) -> AsyncIterator[Engine]:
+    async def engine(self, epoch: int = 1, **changes: Any) -> AsyncIterator[Engine]:
         """As one gateway has it."""
-        async with open_postgres(self.settings, Turns(epoch)) as engine:
+        settings = msgspec.structs.replace(self.settings, **changes)
+        async with open_postgres(settings, Turns(epoch)) as engine:
             yield engine
 
     def ask(self, query: str) -> list[tuple[Any, ...]]:
@@ -184,31 +188,26 @@ async def test_a_lease_waits_for_no_events(desk: Desk):
 
 
 async def test_a_fence_gets_past_a_gateway_that_is_paused_in_a_transaction(desk: Desk):
-    """A former owner that stands still between two statements loses its lock and its batch."""
-    stuck = Stuck(item(2, fill_event(2)).body)
-    held = msgspec.structs.replace(item(2, fill_event(2)), body=stuck)
+    """A former owner that stands still between two statements loses its lock and what it wrote."""
+    begun, go_on = threading.Event(), threading.Event()
+
+    def stand_still(connection: Connection) -> None:
+        with connection.transaction():
+            lock_heads(connection, [ACCOUNT])
+            begun.set()
+            go_on.wait(PATIENCE_SECONDS)
+
     async with desk.engine(1) as former, desk.engine(2) as successor:
         await former.log.deliver([item(1, fill_event(1))])
+        paused = Line(desk.settings, PATIENCE_SECONDS)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(told, former.log.deliver, [held])
-            await trio.to_thread.run_sync(stuck.begun.wait)
+            nursery.start_soon(told, paused.ask, stand_still)
+            await trio.to_thread.run_sync(begun.wait)
             assert await in_the_end(successor.log.fence, ACCOUNT, 2, AFTER_NS)
-            stuck.go_on.set()
+            go_on.set()
+        await paused.aclose()
 
         assert [(1, 1)] == await logged(successor)
-
-
-class Stuck(bytes):
-    """The text of an event whose gateway is paused while it is on its way into the table."""
-
-    def __init__(self, _text: bytes) -> None:
-        self.begun, self.go_on = threading.Event(), threading.Event()
-
-    def decode(self, *_how: object) -> str:
-        """Wait first."""
-        self.begun.set()
-        self.go_on.wait(PATIENCE_SECONDS)
-        return super().decode()
 
 
 async def test_a_restarted_server_may_have_forgotten(desk: Desk):
@@ -225,6 +224,49 @@ async def test_a_restarted_server_may_have_forgotten(desk: Desk):
         assert {"one": b"2"} == await in_the_end(engine.board.kept)
 
 
+async def test_a_standby_that_lacks_the_last_writes(desk: Desk):
+    """What it lacks is gone and nothing else; revisions and positions go on growing."""
+    with desk.server.standby() as standby:
+        await standby.start()
+        url = f"postgresql://{desk.server.address},{standby.address}/{desk.name}"
+        async with desk.engine(url=url) as engine:
+            first = await engine.board.write("owners.a", b"one", 0)
+            await engine.log.deliver([item(1, fill_event(1))])
+            await engine.board.kept()
+            await desk.server.wait_replicated()
+            standby.ask("ALTER SYSTEM SET primary_conninfo = ''")
+            standby.ask("SELECT pg_reload_conf()")
+            await desk.server.wait_unfollowed()
+            lost = await engine.board.write("owners.a", b"two", first or 0)
+            await engine.log.deliver([item(2, fill_event(2))])
+            position = await engine.log.last_position(ACCOUNT)
+
+            desk.server.kill()
+            standby.promote()
+            with pytest.raises(BoardForgot):
+                await in_the_end(engine.board.kept)
+            note = await in_the_end(engine.board.read, "owners.a")
+            again = await in_the_end(engine.board.write, "owners.a", b"three", first)
+            await in_the_end(engine.log.deliver, [item(3, fill_event(3))])
+
+            assert note is not None
+            assert (b"one", first) == (note.value, note.revision)
+            assert again > lost
+            assert await engine.board.write("owners.a", b"four", lost) is None
+            assert [(1, 1), (1, 3)] == await logged(engine)
+            assert position < await engine.log.last_position(ACCOUNT)
+    await desk.server.start()
+
+
+async def test_tls(desk: Desk):
+    """A certificate of the right authority is accepted, any other is not."""
+    files, url = desk.server.certificates, f"{desk.settings.url}?sslmode=verify-full"
+    async with desk.engine(url=url, ca_file=files.ca) as engine:
+        assert {} == await engine.board.kept()
+    async with desk.engine(url=url, ca_file=files.other_ca) as engine:
+        assert "certificate verify failed" in await told(engine.board.kept)
+
+
 async def test_an_event_that_the_table_refuses_is_refused_alone(desk: Desk):
     """The rest of its batch is told, in order."""
     async with desk.engine() as engine:
@@ -234,3 +276,14 @@ async def test_an_event_that_the_table_refuses_is_refused_alone(desk: Desk):
 
         assert [ACCEPTED, True, ACCEPTED] == [isinstance(one, Refused) or one for one in verdicts]
         assert [(1, 1), (1, 3)] == await logged(engine)
+
+
+async def test_an_event_is_held_as_it_was_told(desk: Desk):
+    """Byte by byte, but for U+0000, which PostgreSQL cannot hold."""
+    text = r'{"b": "\u0000 and \\u0000", "a":1.50,"a":2}'
+    odd = msgspec.structs.replace(item(1, fill_event(1)), body=text.encode())
+    async with desk.engine() as engine:
+        await engine.log.deliver([odd])
+        [held] = await engine.log.read(ACCOUNT, 0)
+
+    assert text.replace(r"\u0000 and", "\N{SYMBOL FOR NULL} and") == held.body.decode()
