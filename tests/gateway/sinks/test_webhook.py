@@ -1,9 +1,11 @@
 """What is special to the webhook sink: signatures, statuses, culprits, slow and hostile peers."""
 
+import email.utils
 import json
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +188,34 @@ async def test_trouble_of_the_sender_refuses_no_event(receiver: Receiver, status
     assert {7.0} == {verdict.retry_after_seconds for verdict in verdicts}
     assert all(isinstance(verdict, Later) for verdict in verdicts)
     assert len(receiver.posts) == 1
+
+
+@pytest.mark.parametrize("status", [302, 307, 308])
+async def test_a_redirect_is_not_followed(receiver: Receiver, status: int):
+    """Events, signatures and tokens go to the address that was configured, and to no other."""
+    async with open_receiver() as elsewhere:
+        moved = (("location", elsewhere.url),)
+        receiver.reply = lambda _: Reply(status, headers=moved)
+        headers = {"authorization": Secret.of("Bearer t0ken-value")}
+        async with sink_to(receiver.url, secrets=(Secret.of(KEY),), headers=headers) as sink:
+            [verdict] = await sink.deliver(fills(1))
+
+    assert isinstance(verdict, Later)
+    assert "the receiver moved" in verdict.reason
+    assert [] == elsewhere.posts
+
+
+async def test_a_wait_may_end_at_a_date(receiver: Receiver):
+    """`Retry-After` may name a date instead of seconds."""
+    at = datetime.now(UTC) + timedelta(hours=1)
+    date = email.utils.format_datetime(at, usegmt=True)
+    receiver.reply = lambda _: Reply(503, b"", (("retry-after", date),))
+    async with sink_to(receiver.url) as sink:
+        [verdict] = await sink.deliver(fills(1))
+
+    assert isinstance(verdict, Later)
+    assert verdict.retry_after_seconds is not None
+    assert 3_500 < verdict.retry_after_seconds <= 3_600
 
 
 async def test_being_turned_away_alarms_once_per_cause(receiver: Receiver):
