@@ -1,5 +1,6 @@
 """The documents keep up with the code."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -58,6 +59,42 @@ def test_the_references_are_up_to_date() -> None:
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("sink", OUR_SINKS)
+def test_every_sink_has_a_page(sink: str) -> None:
+    """With its options, an example and what is guaranteed, made from the code."""
+    assert "<!-- from the code" in (DOCS / "sinks" / f"{sink}.md").read_text()
+
+
+def test_the_examples_are_what_the_guide_shows() -> None:
+    """What docs/extending.md shows of the two packages stands in them, word by word."""
+    guide = (DOCS / "extending.md").read_text()
+    shown = re.findall(r"```(?:toml|python)\n(.*?)```", guide, re.DOTALL)
+    examples = DOCS / "examples"
+    packages = [path.read_text() for path in (*examples.glob("*/*.py"), *examples.glob("*/*.toml"))]
+
+    assert len(shown) >= 3
+    for text in shown:
+        assert any(text.strip() in package for package in packages), text
+
+
+def test_tables_of_tests_name_tests() -> None:
+    """Each test that a README of the tests names is there."""
+    tests = REPOSITORY / "tests"
+    named = {
+        name
+        for readme in tests.rglob("README.md")
+        for name in re.findall(r"`(test_\w+)`", readme.read_text())
+    }
+    defined = {
+        name
+        for path in tests.rglob("test_*.py")
+        for name in re.findall(r"^ *(?:async )?def (test_\w+)", path.read_text(), re.MULTILINE)
+    }
+    suites = "".join(path.read_text() for path in (tests / "contracts").glob("sink_*.py"))
+
+    assert {name for name in named - defined if f"def {name}(" not in suites} == set()
 
 
 @pytest.mark.parametrize("option", every_option(), ids=lambda option: option.path)

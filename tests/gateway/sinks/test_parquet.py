@@ -17,6 +17,7 @@ import trio
 
 from gateway.contracts.sink import ACCEPTED, SinkContext, SinkOptions
 from gateway.contracts.values import Seconds
+from gateway.errors import SinkUnavailable
 from gateway.events.model import Event, Order, OrderStatus
 from gateway.events.numbers import PlainDecimal
 from gateway.events.times import from_nanoseconds
@@ -33,6 +34,7 @@ from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import fills, item
 from tests.doubles.events import fill_event
 from tests.gateway.sinks.conftest import HandClock
+from tests.scenarios.faulty_disk import eat_space, mounted, needs_mount
 
 HOUR_SECONDS = 3600
 
@@ -263,6 +265,28 @@ async def test_files_that_cannot_be_written_wait(lake: Lake, clock: HandClock):
 
     assert before + 1 == DELAYED.count
     assert [(4,)] == lake.ask("SELECT count(*) FROM LAKE")
+
+
+@needs_mount
+async def test_a_full_disk(tmp_path: Path, clock: HandClock):
+    """Events wait while nothing can be staged; with space each is in a file, once."""
+    large = [item(seq, fill_event(seq, raw="x" * 4096)) for seq in range(6, 206)]
+    with mounted(tmp_path / "disk", 4) as disk:
+        lake = Lake(disk, clock)
+        sink = lake.sink()
+        await sink.deliver(fills(5))
+        eat_space(disk)
+        with pytest.raises(SinkUnavailable, match="no space left"):
+            await sink.deliver(large)
+        (disk / "glutton").unlink()
+        await sink.deliver(large)
+        clock.turn(HOUR_SECONDS)
+        await sink.aclose()
+        sink = lake.sink()
+        await sink.write_files()
+        await sink.aclose()
+
+        assert [(205, 205)] == lake.ask("SELECT count(*), count(DISTINCT id) FROM LAKE")
 
 
 @pytest.mark.parametrize("path", ["", ".", "/", ".."])
