@@ -44,6 +44,19 @@ async def test_no_tick_comes_twice(autojump_clock: MockClock):
     assert min(later - one for one, later in pairwise(ticks)) > 0.09
 
 
+async def test_slots_bring_ticks_together(autojump_clock: MockClock):
+    """Periods that began at different moments of one slot tick at the same moment."""
+    ticks = []
+    for _ in range(3):
+        ticker = every(10, slot_seconds=0.5)
+        async for _ in ticker:
+            ticks.append(trio.current_time())
+            break
+        await trio.sleep(0.1)
+    assert [round(tick % 10, 6) for tick in ticks] == [0, 0, 0]
+    assert min(later - one for one, later in pairwise(ticks)) > 9
+
+
 @pytest.mark.parametrize("seconds", [0, -1])
 async def test_a_period_must_be_positive(seconds: float):
     """A period of nothing would spin."""
