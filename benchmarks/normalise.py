@@ -51,6 +51,7 @@ Times = dict[str, list[float]]
 
 def measure(*, quick: bool) -> Section:
     """Time every stage in turns and keep the medians."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
     tables, notes = [], []
     for venue in ("lbank", "fmex"):
         frames = blast_frames(venue, FRAMES)

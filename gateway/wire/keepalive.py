@@ -8,7 +8,6 @@ import trio
 
 from gateway.errors import HeartbeatMissed
 
-
 _SLOT_SECONDS: Final = 0.25
 """Heartbeats begin at multiples of this, so that those of many accounts come together:
 waking up for one costs as much as sending ten. Twenty-five pings of a thousand accounts
