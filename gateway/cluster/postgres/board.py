@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 from gateway.cluster.board import Note
@@ -10,6 +11,9 @@ from gateway.cluster.postgres.connection import Line
 from gateway.cluster.postgres.pulse import Pulse
 from gateway.sinks.postgres.connection import Connection
 from gateway.wire.pauses import boot_seconds
+
+PAGE: Final = 10_000
+"""Notes read with one question, which is to be answered in time."""
 
 _KEEP: Final = """
     INSERT INTO cluster_members (name, value, said_at) VALUES (%s, %s, clock_timestamp())
@@ -27,7 +31,7 @@ _KEPT: Final = """
 _READ: Final = "SELECT value, revision FROM cluster_notes WHERE key = %s"
 _NEWS: Final = """
     SELECT key, value, revision FROM cluster_notes
-    WHERE topic = %s AND revision > %s ORDER BY revision
+    WHERE topic = %s AND revision > %s ORDER BY revision LIMIT %s
 """
 
 # The row of `cluster_revisions` is locked until the transaction is over, so that notes of a
@@ -98,11 +102,13 @@ class PostgresBoard:
 
     async def news(self, prefix: str, after: int) -> Sequence[Note]:
         """See the contract."""
-
-        def read(connection: Connection) -> list[Note]:
-            return [Note(*row) for row in connection.execute(_NEWS, (prefix, after))]
-
-        return await self._notes.ask(read)
+        found: list[Note] = []
+        while True:
+            position = found[-1].revision if found else after
+            page = await self._notes.ask(partial(_news, topic=prefix, after=position))
+            found += page
+            if len(page) < PAGE:
+                return found
 
     async def write(self, key: str, value: bytes, revision: int) -> int | None:
         """See the contract."""
@@ -114,3 +120,7 @@ class PostgresBoard:
             return None if row is None else int(row[0])
 
         return await self._notes.ask(write)
+
+
+def _news(connection: Connection, topic: str, after: int) -> list[Note]:
+    return [Note(*row) for row in connection.execute(_NEWS, (topic, after, PAGE))]

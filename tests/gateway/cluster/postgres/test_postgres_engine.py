@@ -15,6 +15,7 @@ import trio
 
 from gateway.cluster.board import BoardForgot, BoardUnavailable, Engine
 from gateway.cluster.postgres import open_postgres
+from gateway.cluster.postgres.board import PAGE
 from gateway.cluster.postgres.connection import Line
 from gateway.cluster.postgres.log import lock_heads
 from gateway.cluster.settings import ClusterSettings
@@ -154,6 +155,20 @@ async def write_many(engine: Engine, prefix: str) -> None:
     """Write 25 notes."""
     for number in range(25):
         assert await engine.board.write(f"{prefix}-{number}", b"-", 0)
+
+
+async def test_news_are_read_page_by_page(desk: Desk):
+    """However many notes there are, all of them come, and in their order."""
+    many = 2 * PAGE + 1
+    async with desk.engine() as engine:
+        await engine.board.kept()
+        desk.ask(
+            "INSERT INTO {}.cluster_notes (key, topic, revision, value)"
+            f" SELECT 'owners.' || n, 'owners', n, 'x' FROM generate_series(1, {many}) AS n"
+        )
+        news = await engine.board.news("owners", 0)
+
+    assert list(range(1, many + 1)) == [note.revision for note in news]
 
 
 async def test_a_server_that_answers_nothing_is_left(desk: Desk):
