@@ -53,6 +53,20 @@ def test_every_command_exists(page: Path):
             assert word in COMMANDS, word
 
 
+@pytest.mark.parametrize(
+    "page", sorted((REPOSITORY / "docs" / "sinks").glob("*.md")), ids=lambda page: page.stem
+)
+def test_every_example_of_a_sink_is_good(page: Path, tmp_path: Path):
+    """What a page shows to copy is a configuration without a mistake."""
+    examples = [text for text in blocks(page, "yaml") if text.startswith("sinks:")]
+    file = tmp_path / "gateway.yaml"
+    for text in examples:
+        file.write_text(f"accounts: {{}}\n{text}")
+        assert {page.stem} == {sink.options.type for sink in load_config(file).sinks.values()}
+
+    assert examples
+
+
 def test_the_services_configuration_is_good(monkeypatch: pytest.MonkeyPatch):
     """What the install script puts into /etc/gateway loads, and names its state directory."""
     monkeypatch.delenv("STATE_DIRECTORY", raising=False)
