@@ -30,6 +30,9 @@ KEEPALIVE_SECONDS: Final = 30
 AT_LEAST_ONCE: Final = 1
 MAX_IN_FLIGHT: Final = 65_535
 """Messages sent and not yet acknowledged: the broker's own `receive maximum` is what counts."""
+AT_ONCE: Final = 1_000
+"""Messages handed to the library at a time: at each acknowledgement it looks through all that
+still wait, so that 65,000 of them came to 70 a second, and it has no more numbers for them."""
 HEADER_BYTES: Final = 16
 """Of a packet, beside topic and event: ours has fewer."""
 ABOUT_THE_MESSAGE: Final = {0x90: "topic", 0x95: "too_large", 0x99: "payload"}
@@ -66,7 +69,7 @@ class Session:
         a code that MQTT has not, which the library takes for an error of the protocol.
         """
         is_alone = self._is_suspicious
-        verdicts = self._send_all(items[:1] if is_alone else items, stop)
+        verdicts = self._send_all(items[: 1 if is_alone else AT_ONCE], stop)
         if is_alone and self._is_protocol_error and isinstance(verdicts[0], Later):
             verdicts = [
                 Refused(reason="protocol", excerpt="the broker ended the connection over it")

@@ -9,10 +9,19 @@ import pytest
 import trio
 
 from gateway.clock import WALL_CLOCK
-from gateway.contracts.sink import Accepted, Refused, SinkContext, SinkOptions, Verdict
+from gateway.contracts.sink import (
+    ACCEPTED,
+    UNTRIED,
+    Accepted,
+    Refused,
+    SinkContext,
+    SinkOptions,
+    Verdict,
+)
 from gateway.contracts.values import Seconds, Secret
 from gateway.delivery.policy import Result
 from gateway.sinks.mqtt import MqttSettings, open_mqtt, probe_mqtt
+from gateway.sinks.mqtt.session import AT_ONCE
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, item
 from tests.doubles.events import fill_event
@@ -51,6 +60,17 @@ async def test_a_message(tmp_path: Path):
     assert ["gateway/lbank-main/fill/ETH-BTC"] * 2 == [one.topic for one in heard]
     assert [item.body for item in items] == [one.payload for one in heard]
     assert [items[1].body] == [one.payload for one in kept]
+
+
+async def test_a_large_batch_goes_out_in_parts(tmp_path: Path):
+    """The library is handed no more than it is quick with; the rest is for the next delivery."""
+    items = fills(AT_ONCE + 1)
+    async with open_mosquitto(tmp_path) as (broker, _), sink_to(broker.address) as sink:
+        verdicts = await sink.deliver(items)
+        [last] = await sink.deliver(items[-1:])
+
+    assert [ACCEPTED] * AT_ONCE == list(verdicts[:-1])
+    assert (UNTRIED, ACCEPTED) == (verdicts[-1], last)
 
 
 async def test_a_killed_broker(tmp_path: Path):
