@@ -19,6 +19,7 @@ Quirks that a reader of this folder should know:
 * A market order's `orderPrice` is the market's price at that moment, not a limit: its
   `price` is null.
 * REST knows no call for all pairs: name yours in `recovery.pairs` when `pairs` is `all`.
+* Whether the trade list of REST names trades as pushes do is not documented: see `told_trades`.
 * Error frames echo the caller's address: it is blanked out everywhere.
 * `destroy_key` may cut other streams of the account (not documented): off by default.
 * Making a second key may void the first (not documented): both connections of an

@@ -25,6 +25,7 @@ from adapters.lbank.reconcile import reconcile
 from adapters.lbank.recovery import Recovery, Scope, plan_recovery
 from adapters.lbank.settings import Settings
 from adapters.lbank.stream import Stream
+from adapters.lbank.told_trades import ToldTrades
 from adapters.lbank.venue_clock import VenueClock
 from gateway.contracts.adapter import (
     AdapterContext,
@@ -95,6 +96,7 @@ class SpotAdapter:
         rest = surroundings.rest or _rest_client(settings, context)
         self._rest_host = urlsplit(settings.endpoints.rest).hostname or settings.endpoints.rest
         self._calls = Calls(settings, rest, self._clock, context.redactor, self._request_turn)
+        self._told_trades = ToldTrades()
         self._lists = Lists(self._calls, self._paths, settings.endpoints.api)
         self._keys = StreamKeys(
             self._calls,
@@ -113,7 +115,9 @@ class SpotAdapter:
         await self._rest_turn()
         key, renewal = await self._keys.take()
         async with self._open_socket() as socket:
-            stream = Stream(socket, outlet, self._keys, key, self._context.redactor)
+            stream = Stream(
+                socket, outlet, self._keys, key, self._context.redactor, self._told_trades
+            )
             if renewal is not None:
                 await outlet.key_renewed(
                     replaced=renewal is Renewal.REPLACED,
@@ -134,7 +138,7 @@ class SpotAdapter:
             finds,
             self._scope,
             clock=self._clock,
-            history_seconds=endpoints.HISTORY_SECONDS[self._settings.endpoints.api],
+            told_trades=self._told_trades,
         )
         return await reading.run()
 

@@ -42,6 +42,8 @@ class Lists:
         self._calls = calls
         self._paths = paths
         self._older = version == "v1"
+        self.history_seconds: Final = endpoints.HISTORY_SECONDS[version]
+        """How far back order histories tell."""
         self._page_rows = endpoints.PAGE_ROWS
         self._served: dict[str, str] = {}
         """Paths that are not served any more or not yet, and what is asked instead."""

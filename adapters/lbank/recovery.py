@@ -30,6 +30,7 @@ from adapters.lbank.normalise import Untellable, required_text
 from adapters.lbank.refusals import UNKNOWN_CALL, Refused
 from adapters.lbank.rows import Row, balance_of_row, balances_of_info, fill_of_row, order_of_row
 from adapters.lbank.settings import Settings
+from adapters.lbank.told_trades import ToldTrades
 from adapters.lbank.trade_list import ListedTrades, moment_of, total_of
 from adapters.lbank.venue_clock import VenueClock
 from gateway.contracts.adapter import Finds, Known, Purpose, RecoveryPlan, RecoveryResult
@@ -90,14 +91,14 @@ class Recovery:
         scope: Scope,
         *,
         clock: VenueClock,
-        history_seconds: float,
+        told_trades: ToldTrades,
     ) -> None:
         self._lists = lists
         self._plan = plan
         self._finds = finds
         self._scope = scope
         self._clock = clock
-        self._history_seconds = history_seconds
+        self._told_trades = told_trades
         self._doubts: list[str] = []
         self._listed: dict[str, ToldOrder] = {}
         """Orders read in this recovery, by id."""
@@ -136,10 +137,10 @@ class Recovery:
         since_ns = self._since_ns()
         if since_ns is not None and plan.purpose is Purpose.GAP:
             age = (self._clock.venue_ns() - since_ns) / _NS
-            if age > self._history_seconds:
+            if age > self._lists.history_seconds:
                 self._doubt(
                     "orders that came and went without a trade more than"
-                    f" {self._history_seconds / 3600:.0f} h ago are not listed"
+                    f" {self._lists.history_seconds / 3600:.0f} h ago are not listed"
                 )
 
     async def _read_pair(self, pair: str) -> None:
@@ -280,10 +281,11 @@ class Recovery:
         since_ns = self._clock.at_venue(self._plan.since_ns or 0) - _ROUNDING_NS
         sent_ns, received_ns = self._trades_read
         listed = self._trades.of_order(order_id)
-        told = [each for each in listed if moment_of(each) >= since_ns]
+        untold = self._told_trades.untold(order_id, listed)
+        told = [each for each in untold if moment_of(each) >= since_ns]
         await self._tell(told, Page([], sent_ns, received_ns))
-        if untold := self._untold(order_id):
-            self._doubt(f"the listed trades of order {order_id} lack {untold} of what it filled")
+        if lacking := self._untold(order_id):
+            self._doubt(f"the listed trades of order {order_id} lack {lacking} of what it filled")
 
     def _untold(self, order_id: str) -> Decimal:
         """How much of an order was filled beyond what is known and what the list holds."""

@@ -17,6 +17,7 @@ from adapters.lbank.frames import AssetPush, OrderPush, Ping, Pong, Refusal, Unk
 from adapters.lbank.keys import Key, StreamKeys
 from adapters.lbank.normalise import normalise_push
 from adapters.lbank.refusals import refusal_by_words, without_address
+from adapters.lbank.told_trades import ToldTrades
 from gateway.contracts.adapter import Outlet
 from gateway.contracts.told import Told, ToldUnrecognized
 from gateway.errors import KeyExpired, StreamError, SubscriptionRefused
@@ -36,12 +37,14 @@ class Stream:
         keys: StreamKeys,
         key: Key,
         redactor: Redactor,
+        trades: ToldTrades,
     ) -> None:
         self._socket = socket
         self._outlet = outlet
         self._keys = keys
         self._key = key
         self._redactor = redactor
+        self._trades = trades
         self._liveness = Liveness(
             beat_seconds=endpoints.PING_SECONDS, silence_seconds=endpoints.SILENCE_SECONDS
         )
@@ -92,6 +95,7 @@ class Stream:
                 continue
             if what is not None:
                 told.append(what)
+                self._trades.note(what)
         if told:
             await self._outlet.hear(told, received.received_ns)
         if refusal is not None:

@@ -2,8 +2,9 @@
 
 Its rows serve where LBank does not know the call for the trades of one order: the
 documents of 2026 no longer describe that one. Whether a row's `id` is the `txUuid` of
-the push is not documented. So only what happened in the gap itself is told from here:
-were the ids different, the few trades at its bounds would be told twice.
+the push is not documented: `told_trades` knows which were pushed under another name. It
+forgets with a restart, and knows no push that comes after the list. So only what happened
+in the gap itself is told from here, and at most a few trades at its bounds twice.
 """
 
 from collections.abc import Sequence

@@ -61,9 +61,6 @@ def several_at_once() -> Iterator[Any]:
         if switches.get("broker_positions") is False:
             # Some path for positions a venue must have.
             switches.pop("old_positions", None)
-        if switches.get("order_trades") is False:
-            # Then the list's ids are all there is, and the oracle knows only those of pushes.
-            switches.pop("trade_ids", None)
         marks = [pytest.mark.scenarios] if seed >= 4 else []
         yield pytest.param(venue, switches, id=f"{venue}-dice-{seed}", marks=marks)
 

@@ -143,14 +143,10 @@ class _Account:
         """Each execution once; derived ones sum to the quantity that truly filled."""
         true_ids: dict[tuple[Any, ...], Fact] = {}
         true_sums: dict[str, Decimal] = defaultdict(Decimal)
-        all_ids = {
-            (f.told["order_id"], f.told["fill_id"]) for f in self.all_facts if f.kind == "fill"
-        }
+        all_ids = {key for f in self.all_facts if f.kind == "fill" for key in _ids_of(f)}
         for fact in self._facts(FactKind.FILL):
-            order_id, fill_id = str(fact.told["order_id"]), fact.told["fill_id"]
-            true_sums[order_id] += _number(fact.told["quantity"])
-            if fill_id is not None:
-                true_ids[order_id, fill_id] = fact
+            true_sums[str(fact.told["order_id"])] += _number(fact.told["quantity"])
+            true_ids.update(dict.fromkeys(_ids_of(fact), fact))
         sums: dict[str, Decimal] = defaultdict(Decimal)
         seen: set[tuple[Any, ...]] = set()
         for event in self._of("fill"):
@@ -174,10 +170,11 @@ class _Account:
         seen: set[tuple[Any, ...]],
     ) -> None:
         key = (fill["order_id"], fill["fill_id"])
-        if key in seen:
-            self._note("doubled", f"fill {key} has two ids")
-        seen.add(key)
         fact = true_ids.get(key)
+        one = key if fact is None else _ids_of(fact)[0]
+        if one in seen:
+            self._note("doubled", f"fill {key} has two ids")
+        seen.add(one)
         if fact is None:
             if key not in all_ids:
                 self._note("invented", f"fill {key}")
@@ -283,6 +280,12 @@ def _with_fate(truth: Truth, fates: Set[Fate]) -> set[int]:
         if delivery.fate in fates
         for number in delivery.facts
     }
+
+
+def _ids_of(fact: Fact) -> list[tuple[str, Any]]:
+    """What an execution is called: by pushes, and by a list of REST that has ids of its own."""
+    names = (fact.told["fill_id"], fact.told.get("other_fill_id"))
+    return [(str(fact.told["order_id"]), name) for name in names if name is not None]
 
 
 def _subject(fact: Fact) -> tuple[str, str]:

@@ -165,10 +165,9 @@ def old_order_row(order: Order) -> dict[str, Any]:
 
 def trade_row(trade: Trade, switches: Switches) -> dict[str, Any]:
     """One trade of supplement/transaction_history."""
-    same = switches.trade_ids == "same"
     return {
         "symbol": trade.pair.symbol,
-        "id": trade.tx_uuid if same else hashlib.sha256(trade.tx_uuid.encode()).hexdigest()[:40],
+        "id": trade.tx_uuid if switches.trade_ids == "same" else _other_id(trade),
         "orderId": trade.order,
         "price": trade.price,
         "qty": trade.quantity,
@@ -178,6 +177,11 @@ def trade_row(trade: Trade, switches: Switches) -> dict[str, Any]:
         "isBuyer": trade.kind.startswith("buy"),
         "isMaker": trade.maker,
     }
+
+
+def _other_id(trade: Trade) -> str:
+    """What the newer list calls a trade where its ids are not those of pushes."""
+    return hashlib.sha256(trade.tx_uuid.encode()).hexdigest()[:40]
 
 
 def old_trade_row(trade: Trade) -> dict[str, Any]:
@@ -235,6 +239,7 @@ def trade_truth(trade: Trade) -> dict[str, Told]:
         "symbol": symbol_of(trade.pair),
         "venue_symbol": trade.pair.symbol,
         "fill_id": trade.tx_uuid,
+        "other_fill_id": _other_id(trade),
         "order_id": trade.order,
         "side": "buy" if is_buy else "sell",
         "price": text(trade.price),
