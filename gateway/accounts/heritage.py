@@ -113,6 +113,7 @@ class _Heritage:
             venue_time=_newest_time(event, known),
             received_ns=to_nanoseconds(event.received_time),
             superseded=superseded_ids(event.venue_time, known),
+            was_read=event.origin is not Origin.PUSH and event.venue_time is not None,
         )
         self._put(Section.BALANCE, balance.asset, now_known)
 
@@ -125,6 +126,7 @@ class _Heritage:
             venue_time=_newest_time(event, known),
             received_ns=to_nanoseconds(event.received_time),
             superseded=superseded_ids(event.venue_time, known),
+            was_read=event.origin is not Origin.PUSH and event.venue_time is not None,
         )
         self._put(Section.POSITION, event.venue_symbol or "", now_known)
 

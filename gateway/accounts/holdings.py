@@ -15,6 +15,9 @@ from gateway.events.model import Kind, Origin, PositionSide
 from gateway.events.numbers import compare, is_zero
 from gateway.events.times import Timestamp, to_nanoseconds
 
+MILLISECOND_NS: Final = 10**6
+"""How finely venues tell the time."""
+
 SUPERSEDED_MAX: Final = 64
 """States of one asset that a venue may tell within one millisecond and repeat later."""
 
@@ -71,6 +74,7 @@ class Holdings:
             venue_time=_newest_time(told, known, heard),
             received_ns=heard.as_of_ns or heard.received_ns,
             superseded=superseded_ids(told.venue_time, known),
+            was_read=heard.as_of_ns is not None and told.venue_time is not None,
         )
         asset = told.balance.asset
         self._scribe.change(news, Section.BALANCE, asset, self.balances[asset])
@@ -93,6 +97,7 @@ class Holdings:
             venue_time=_newest_time(told, known, heard),
             received_ns=heard.as_of_ns or heard.received_ns,
             superseded=superseded_ids(told.venue_time, known),
+            was_read=heard.as_of_ns is not None and told.venue_time is not None,
         )
         self._scribe.change(news, Section.POSITION, key, self.positions[key])
         source = Source(told.raw, told.venue_time, told.symbol, told.venue_symbol)
@@ -111,13 +116,16 @@ class Holdings:
             if known is not None and heard.crossed(known.received_ns):
                 return None
             facts = identity.replacing(facts, known.event_id if known is not None else None)
-        elif known is not None and known.venue_time and told.venue_time < known.venue_time:
+        elif known is not None and _is_outdated(told.venue_time, known, heard):
             return None
         event_id = self._scribe.id_of(kind, facts)
-        if known is not None and (event_id == known.event_id or event_id in known.superseded):
+        if known is None or (event_id != known.event_id and event_id not in known.superseded):
+            return event_id
+        if event_id == known.event_id or heard.as_of_ns is None or heard.crossed(known.received_ns):
             # Told before. The journal would drop it, and the book alone would believe it.
             return None
-        return event_id
+        # Asked for after all that was heard: the account came back to it.
+        return self._scribe.id_of(kind, identity.replacing(facts, known.event_id))
 
     @staticmethod
     def _differs_or_matters(
@@ -135,6 +143,20 @@ class Holdings:
         if known is not None:
             return not _same_values(body, known.body)
         return not is_zero(body.total if isinstance(told, ToldBalance) else body.quantity)
+
+
+def _is_outdated(venue_time: Timestamp, known: KnownBalance | KnownPosition, heard: Heard) -> bool:
+    """Whether a state of that time can only be older than the known one.
+
+    REST tells how a millisecond ended that was over when it was asked. Pushes of that same
+    millisecond that lay in a full socket meanwhile lead up to it.
+    """
+    if known.venue_time is None or venue_time > known.venue_time:
+        return False
+    if venue_time < known.venue_time:
+        return True
+    over_ns = to_nanoseconds(venue_time) + MILLISECOND_NS
+    return heard.as_of_ns is None and known.was_read and over_ns <= known.received_ns
 
 
 def _newest_time(

@@ -67,6 +67,8 @@ class KnownBalance(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     received_ns: int
     superseded: tuple[str, ...] = ()
     """Ids of the states of that same time that another one has replaced, newest last."""
+    was_read: bool = False
+    """REST told it with that time, asked at `received_ns`."""
 
 
 class KnownPosition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -79,6 +81,8 @@ class KnownPosition(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """As in `KnownBalance`."""
     received_ns: int
     superseded: tuple[str, ...] = ()
+    """As in `KnownBalance`."""
+    was_read: bool = False
     """As in `KnownBalance`."""
 
 

@@ -383,6 +383,32 @@ def test_a_push_older_than_the_last_is_late_after_a_reading_too(make: Callable[.
 
 
 @pytest.mark.parametrize("make", [balance, position])
+def test_a_reading_of_a_millisecond_stands_over_its_late_pushes(make: Callable[..., Told]):
+    """Pushes that lay in a full socket while REST told how that millisecond ended are older."""
+    ledger = Ledger()
+    ledger.push(make("1", time=4), at=100)
+    assert len(ledger.read(make("4", time=5), sent=1000).events) == 1
+
+    assert ledger.push(make("2", time=5), at=2100).events == []
+    ledger.reopen()
+    assert ledger.push(make("3", time=5), at=2200).events == []
+    assert ledger.push(make("4", time=5), at=2300).events == []
+    assert len(ledger.push(make("5", time=6), at=2400).events) == 1
+
+
+@pytest.mark.parametrize("make", [balance, position])
+def test_a_reading_heals_what_late_pushes_replaced(make: Callable[..., Told]):
+    """A state that REST tells anew, asked after all pushes, is news though it was told before."""
+    ledger = Ledger()
+    ledger.push(make("1", time=5), at=100)
+    ledger.push(make("2", time=5), at=200)
+
+    assert ledger.read(make("1", time=5), sent=150).events == []
+    assert len(ledger.read(make("1", time=5), sent=1000).events) == 1
+    assert ledger.read(make("1", time=5), sent=3000).events == []
+
+
+@pytest.mark.parametrize("make", [balance, position])
 def test_a_venue_clock_that_was_set_back_does_not_silence_pushes(make: Callable[..., Told]):
     """After a reading, the time of a state stamped in the future binds no push."""
     ledger = Ledger()
