@@ -26,6 +26,9 @@ from gateway.wire.keepalive import every
 LOOK_SECONDS: Final = 0.5
 """Between two looks at the board. What follows from a death waits so long at most."""
 
+RETRY_SECONDS: Final = 0.2
+"""After a renewal that got no answer: another server may have one before the lease is over."""
+
 AT_ONCE: Final = 64
 """Accounts that come or go at the same time; more would only wait for the venue's limits."""
 
@@ -108,7 +111,9 @@ class Keeper:
                 await self._lookout.say_alive()
             except BoardUnavailable as error:
                 self._note_reachable(str(error))
-            await trio.sleep(RENEW_SECONDS)
+                await trio.sleep(RETRY_SECONDS)
+            else:
+                await trio.sleep(RENEW_SECONDS)
 
     async def _look_on(self, nursery: trio.Nursery) -> None:
         while True:

@@ -1,10 +1,13 @@
 """The connection to NATS, and the streams that a cluster lives in.
 
 Trio's side calls `ask`; the work itself is asyncio's. A connection is thrown away after
-any trouble with it, and the next question makes another, to whichever server answers.
+any trouble with it, and the next question makes another, to the next server: a server
+that went silent must not cost the lease, so nobody waits for it twice.
 """
 
 import asyncio
+import random
+from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
@@ -54,10 +57,13 @@ class Connection:
         self.log: Final = f"{settings.name}-log"
         """The stream of events; their subjects begin with the same."""
         self._settings = settings
+        self._servers = deque(f"nats://{peer}" for peer in settings.peers())
+        random.shuffle(self._servers)  # gateways spread over the servers
         self._thread = LoopThread("cluster:nats")
         self._client: Client | None = None
         self._jetstream: JetStreamContext | None = None
         self._one_at_a_time = asyncio.Lock()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def ask(self, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
         """Let it work in the other loop. Raises `BoardUnavailable`."""
@@ -84,7 +90,7 @@ class Connection:
         except nats.js.errors.APIError:
             raise  # the server answered
         except Trouble:
-            await self._close(client)
+            self._throw_away(client)
             raise
         except asyncio.CancelledError:
             if client is self._client:
@@ -95,18 +101,28 @@ class Connection:
     async def _connected(self) -> tuple[Client, JetStreamContext]:
         if self._client is not None and self._jetstream is not None and self._client.is_connected:
             return self._client, self._jetstream
-        await self._close(self._client)
+        self._throw_away(self._client)
         options = _options(self._settings)
+        self._servers.rotate(-1)
         client = Client()
         try:
-            await client.connect(**options)
+            await client.connect(list(self._servers), **options)
             jetstream = client.jetstream(timeout=ANSWER_SECONDS)
             await self._see_to_streams(jetstream)
         except BaseException:
-            await self._close(client)
+            self._throw_away(client)
             raise
         self._client, self._jetstream = client, jetstream
         return client, jetstream
+
+    def _throw_away(self, client: Client | None) -> None:
+        """Use it no more, at once; that its server has to be told is no reason to wait."""
+        if client is not None:
+            if client is self._client:
+                self._client = self._jetstream = None
+            closing = asyncio.create_task(self._close(client))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _close(self, client: Client | None) -> None:
         if client is None:
@@ -166,7 +182,7 @@ def _options(settings: ClusterSettings) -> dict[str, Any]:
         """What matters comes out of the question that it spoiled."""
 
     options: dict[str, Any] = {
-        "servers": [f"nats://{peer}" for peer in settings.peers()],
+        "dont_randomize": True,
         "name": "exchange-event-gateway",
         "error_cb": ignore,
         "connect_timeout": ANSWER_SECONDS,
