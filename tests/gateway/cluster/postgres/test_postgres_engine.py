@@ -3,6 +3,7 @@
 What every engine does stands in tests/contracts/test_boards.py.
 """
 
+import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -25,6 +26,7 @@ from gateway.sinks.postgres.connection import Connection
 from tests.contracts.test_boards import ACCOUNT, AFTER_NS, Turns, item, logged
 from tests.doubles.events import fill_event
 from tests.doubles.servers.postgres import PostgresServer, running_postgres
+from tests.doubles.servers.process import HOST
 
 PASSWORD = "engine-password"
 NUMBERS = count(1)
@@ -182,6 +184,15 @@ async def test_a_server_that_answers_nothing_is_left(desk: Desk):
 
         await in_the_end(engine.board.keep, "one", b"3")
         assert {"one": b"3"} == await in_the_end(engine.board.kept)
+
+
+async def test_a_host_that_never_answers_is_passed_over(desk: Desk):
+    """Where the first host is silent, the engine is that of the second within seconds."""
+    with socket.create_server((HOST, 0)) as silent:
+        url = f"postgresql://{HOST}:{silent.getsockname()[1]},{desk.server.address}/{desk.name}"
+        async with desk.engine(url=url) as engine:
+            await in_the_end(engine.board.keep, "one", b"1")
+            assert {"one": b"1"} == await in_the_end(engine.board.kept)
 
 
 async def test_a_lease_waits_for_no_events(desk: Desk):
