@@ -19,7 +19,7 @@ from gateway.cluster.copies import Copies, NotTold, Superseded
 from gateway.cluster.lookout import Lookout
 from gateway.cluster.notes import RENEW_SECONDS
 from gateway.cluster.transfers import NOBODY, Transfers
-from gateway.cluster.view import Act, Plan, Presence, decide
+from gateway.cluster.view import Act, Owned, Plan, Presence, decide
 from gateway.contracts.adapter import ConfiguredAccount
 from gateway.wire.keepalive import every
 
@@ -136,23 +136,26 @@ class Keeper:
         acts = decide(self._me, view, placed, self._presences(), replicas=self._replicas)
         for name, act in acts:
             if name not in self._busy:
-                self._busy.add(name)
-                nursery.start_soon(self._act, act, name, name=f"cluster:{name}")
+                self._start(nursery, act, name)
         for name in self._roster.names():
             if name not in self._accounts and name not in self._busy:
-                self._busy.add(name)
-                nursery.start_soon(self._act, Act.GIVE_UP, name, name=f"cluster:{name}")
+                self._start(nursery, Act.GIVE_UP, name)
 
-    async def _act(self, act: Act, name: str) -> None:
+    def _start(self, nursery: trio.Nursery, act: Act, name: str) -> None:
+        self._busy.add(name)
+        owned = self._lookout.owned(name)
+        nursery.start_soon(self._act, act, name, owned, name=f"cluster:{name}")
+
+    async def _act(self, act: Act, name: str, owned: Owned | None) -> None:
         try:
             async with self._slots:
-                owned = self._lookout.owned(name) or NOBODY
                 configured = self._accounts.get(name)
                 if configured is None:
                     # A reload took it away while it waited, or while it came.
                     await self._transfers.give_up(name)
-                else:
-                    await self._transfers.carry_out(act, configured, owned)
+                elif self._lookout.owned(name) == owned:
+                    await self._transfers.carry_out(act, configured, owned or NOBODY)
+                # Else somebody wrote while it waited: the next look decides anew.
         except (BoardUnavailable, NotTold, Superseded) as error:
             happenings.STEP_FAILED.emit(account=name, step=act, error=str(error))
         finally:

@@ -102,7 +102,7 @@ class Desk:
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[None]:
         region, metrics, clock = self._region, Metrics(), self._region.clock
-        accounts = {ACCOUNT: configured(self.venue, ACCOUNT)}
+        accounts = {name: configured(self.venue, name) for name in region.accounts}
         async with open_delivery(
             self.journal,  # type: ignore[arg-type] # the double has the same methods
             clock=clock,
@@ -139,6 +139,8 @@ class Region:
 
     def __init__(self) -> None:
         self.shared = Shared()
+        self.accounts: tuple[str, ...] = (ACCOUNT,)
+        """Of every gateway's configuration; most that is asked is about the first."""
         self.clock = TrioWallClock()
         self.settings = ClusterSettings(engine="nats", url="nats://unused:1")
 

@@ -7,6 +7,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
+from gateway.cluster.keeper import AT_ONCE
 from gateway.contracts.values import Secret
 from gateway.events.model import Stream, StreamStatus
 from gateway.events.times import to_nanoseconds
@@ -154,6 +155,26 @@ async def test_a_drained_gateway_gives_everything_away(region: Region, autojump_
         await trio.sleep(SOON)
         assert owner.owns
         assert {"live subscribed"} == set(region.streams())
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_step_that_waited_too_long_is_decided_anew(
+    region: Region, autojump_clock: MockClock
+):
+    """Where a drain of more accounts than go at once is taken back, nothing falls over."""
+    region.accounts = (ACCOUNT, *(f"b{number}" for number in range(3 * AT_ONCE)))
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await other.cluster.drain(owner.name)
+        await trio.sleep(SOON)
+        assert {other.name} == set(region.owners().values())
+
+        await other.cluster.drain(owner.name, drained=False)
+        await trio.sleep(2)
+        await other.cluster.drain(owner.name)
+        await trio.sleep(2 * SOON)
+
+        assert {other.name} == set(region.owners().values())
         nursery.cancel_scope.cancel()
 
 
