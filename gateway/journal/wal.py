@@ -12,10 +12,11 @@ frame can be judged by its predecessor's stored checksum alone.
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
@@ -53,15 +54,23 @@ class _Frame(msgspec.Struct, frozen=True):
 def inspect(path: Path) -> WalFinding:
     """Judge a WAL file; a missing or empty one is sound."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            return _inspect(file)
     except FileNotFoundError:
         return WalFinding()
-    if not data[_HEADER.size :].strip(b"\0"):
-        return WalFinding(torn=bool(data))
-    if not _is_header_sound(data):
+
+
+def _inspect(file: BinaryIO) -> WalFinding:
+    # Frame by frame: beside a backup the log grows by all that is written meanwhile.
+    header = file.read(_HEADER.size)
+    read_frame = partial(file.read, _FRAME_BYTES)
+    if not any(frame.strip(b"\0") for frame in iter(read_frame, b"")):
+        return WalFinding(torn=bool(header))
+    if not _is_header_sound(header):
         # It was synced before any frame was written: it can only have rotted.
         return WalFinding(damaged_frame=0)
-    return _judge(list(_frames(data)))
+    file.seek(_HEADER.size)
+    return _judge(list(_frames(header, iter(read_frame, b""))))
 
 
 def _judge(frames: list[_Frame]) -> WalFinding:
@@ -82,24 +91,23 @@ def _has_open_end(frames: list[_Frame]) -> bool:
     return bool(frames) and not frames[-1].is_commit
 
 
-def _is_header_sound(data: bytes) -> bool:
-    magic, *_, sum_1, sum_2 = _HEADER.unpack_from(data)
+def _is_header_sound(header: bytes) -> bool:
+    magic, *_, sum_1, sum_2 = _HEADER.unpack(header)
     if magic & ~1 != _MAGIC:
         return False
-    return _checksum(data[: _HEADER.size - 8], (0, 0), magic) == (sum_1, sum_2)
+    return _checksum(header[:-8], (0, 0), magic) == (sum_1, sum_2)
 
 
-def _frames(data: bytes) -> Iterator[_Frame]:
-    magic, _, _, _, salt_1, salt_2, *header_sums = _HEADER.unpack_from(data)
+def _frames(header: bytes, frames: Iterable[bytes]) -> Iterator[_Frame]:
+    magic, _, _, _, salt_1, salt_2, *header_sums = _HEADER.unpack(header)
     before: Sums = (header_sums[0], header_sums[1])
-    for begin in range(_HEADER.size, len(data) - _FRAME_BYTES + 1, _FRAME_BYTES):
-        _, commit, own_1, own_2, *own_sums = _FRAME_HEADER.unpack_from(data, begin)
+    for frame in takewhile(lambda frame: len(frame) == _FRAME_BYTES, frames):
+        _, commit, own_1, own_2, *own_sums = _FRAME_HEADER.unpack_from(frame)
         stored: Sums = (own_sums[0], own_sums[1])
         is_sound = (own_1, own_2) == (salt_1, salt_2)
         if is_sound:
-            page_begin = begin + _FRAME_HEADER.size
-            sums = _checksum(data[begin : begin + 8], before, magic)
-            sums = _checksum(data[page_begin : begin + _FRAME_BYTES], sums, magic)
+            sums = _checksum(frame[:8], before, magic)
+            sums = _checksum(frame[_FRAME_HEADER.size :], sums, magic)
             is_sound = sums == stored
         is_written = own_1 == salt_1 or own_2 == salt_2
         yield _Frame(commit != 0, is_sound, is_written)
