@@ -60,6 +60,7 @@ class JsonlSink:
             rotated = await self._thread.run(self._file.append, lines)
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._file.path}: {error.strerror}") from error
+        self._file.confirm()
         if rotated:
             self._tidier.wake()
         return [ACCEPTED] * len(items)

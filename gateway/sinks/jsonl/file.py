@@ -40,7 +40,7 @@ class LineFile:
     def append(self, lines: Sequence[bytes]) -> bool:
         """Put `lines` on disk; True when a full file was put aside for them.
 
-        On an `OSError` the file ends where it ended before, as far as the disk
+        Until `confirm`, a call that brings them again finds them there. On an `OSError` the file ends where it ended before, as far as the disk
         lets itself be written to; whatever is left is healed by the next call.
         """
         rotated = self._open_current(sum(map(len, lines)))
@@ -59,8 +59,15 @@ class LineFile:
             _cut_back(descriptor, end)
             self.close()
             raise
-        self._doubtful = False
         return rotated
+
+    def confirm(self) -> None:
+        """Whoever asked for the last append has seen its end.
+
+        Not said in the thread that appends: one that was left behind, because its time
+        was over, ends without anybody who hears of it.
+        """
+        self._doubtful = False
 
     def close(self) -> None:
         """Close the file, if open; the next append opens it again."""

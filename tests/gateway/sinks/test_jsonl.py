@@ -97,10 +97,29 @@ def test_the_batch_in_flight_is_recognised(path: Path, clock: HandClock):
     path.write_bytes(b"one\ntwo\nthree\nfo")
     file = LineFile(path, None, clock)
     file.append([b"two\n", b"three\n", b"four\n"])
+    file.confirm()
     file.append([b"four\n"])
     file.close()
 
     assert path.read_bytes() == b"one\ntwo\nthree\nfour\nfour\n"
+
+
+def test_an_append_that_nobody_waited_for_is_recognised(path: Path, clock: HandClock):
+    """Its time was over, and it ended all the same: the batch that comes again stands there."""
+    file = LineFile(path, None, clock)
+    file.append([b"one\n"])
+    file.append([b"one\n", b"two\n"])
+
+    assert contents(path) == b"one\ntwo\n"
+
+
+async def test_what_is_sent_again_on_purpose_is_written_again(path: Path):
+    """`gateway replay` of the newest events puts them into the file once more."""
+    async with open_at(path) as sink:
+        await sink.deliver(fills(2))
+        await sink.deliver(fills(2))
+
+    assert len(contents(path).splitlines()) == 4
 
 
 def test_only_a_whole_match_is_recognised(path: Path, clock: HandClock):
@@ -116,7 +135,7 @@ def test_only_a_whole_match_is_recognised(path: Path, clock: HandClock):
 def test_rotation_by_size(path: Path, clock: HandClock):
     """A file is put aside before it would grow beyond its size; none is empty, none too large."""
     file = LineFile(path, Rotation(size=Bytes(20)), clock)
-    rotated = [file.append([b"123456789\n"]) for _ in range(5)]
+    rotated = [file.append([b"number %d\n" % number]) for number in range(10, 15)]
     file.close()
 
     assert rotated == [False, False, True, False, True]
