@@ -1,17 +1,12 @@
 """`gateway run`: the daemon, in the foreground."""
 
-import faulthandler
-import gc
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
 
 import click
-import trio
-
-from gateway import app
-from gateway.cli.options import config_path
-from gateway.config import load_config
-from gateway.config.secrets import learn_secrets
-from gateway.telemetry import logs
 
 _GARBAGE_AFTER: Final = 20_000
 """Objects made and kept before Python looks for cycles; its default of 700 is for
@@ -25,6 +20,23 @@ def command() -> None:
     Logs go to stderr. Nothing is written to stdout unless a `console` sink is
     configured. A second signal while stopping does not wait for the sinks.
     """
+    with _stopped_at_once():
+        _run()
+
+
+def _run() -> None:
+    # Imported here: what the daemon needs takes most of its start, and a stop by then counts.
+    import faulthandler
+    import gc
+
+    import trio
+
+    from gateway import app
+    from gateway.cli.options import config_path
+    from gateway.config import load_config
+    from gateway.config.secrets import learn_secrets
+    from gateway.telemetry import logs
+
     path = config_path()
     config = load_config(path)
     logs.configure(config.log.level, config.log.format)
@@ -37,3 +49,19 @@ def command() -> None:
     gc.freeze()
     gc.set_threshold(_GARBAGE_AFTER, *gc.get_threshold()[1:])
     trio.run(app.run, config, path)
+
+
+@contextmanager
+def _stopped_at_once() -> Iterator[None]:
+    """Until `app.run` listens for signals nothing is open: to stop by then is an orderly end."""
+    before = {number: signal.signal(number, _end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _end(_number: int, _frame: object) -> None:
+    # Not by an exception: it could arise in the midst of an import, or inside Trio.
+    os._exit(0)
