@@ -40,8 +40,9 @@ class LineFile:
     def append(self, lines: Sequence[bytes]) -> bool:
         """Put `lines` on disk; True when a full file was put aside for them.
 
-        Until `confirm`, a call that brings them again finds them there. On an `OSError` the file ends where it ended before, as far as the disk
-        lets itself be written to; whatever is left is healed by the next call.
+        Until `confirm`, a call that brings them again finds them there. On an `OSError`
+        the file ends where it ended before, as far as the disk lets itself be written to;
+        whatever is left is healed by the next call.
         """
         rotated = self._open_current(sum(map(len, lines)))
         descriptor = self._descriptor

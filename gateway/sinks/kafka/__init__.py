@@ -1,35 +1,29 @@
 """The `kafka` sink: events sent by an idempotent producer, acknowledged by all replicas in sync.
 
-`settings` its options, `producer` the client library's side (in a thread), `sink` the
-delivery, `probe` the check before the start. All but `settings` need the library.
+`settings` its options, `producer` the client library's side (in a thread), `probe` the check
+before the start. All but `settings` need the library.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import SinkContext, SinkSpec
+from gateway.sinks.blocking import BlockingSink, open_blocking
 from gateway.sinks.extras import load_client
 from gateway.sinks.kafka.settings import CLIENT, EXTRA, KafkaSettings
-
-if TYPE_CHECKING:
-    from gateway.sinks.kafka.sink import KafkaSink
 
 __all__ = ["SINK", "KafkaSettings", "open_kafka", "probe_kafka"]
 
 
-@asynccontextmanager
-async def open_kafka(settings: KafkaSettings, context: SinkContext) -> AsyncIterator["KafkaSink"]:
+def open_kafka(
+    settings: KafkaSettings, context: SinkContext
+) -> AbstractAsyncContextManager[BlockingSink]:
     """Open the sink; the first delivery connects."""
     load_client(CLIENT, extra=EXTRA)
-    from gateway.sinks.kafka.sink import KafkaSink
+    from gateway.sinks.kafka.producer import Sender
 
-    sink = KafkaSink(settings, context)
-    try:
-        yield sink
-    finally:
-        await sink.aclose()
+    return open_blocking(Sender(settings, context.options.timeout), context)
 
 
 async def probe_kafka(settings: KafkaSettings, context: SinkContext) -> list[ProbeFinding]:

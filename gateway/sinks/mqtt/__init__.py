@@ -1,41 +1,35 @@
 """The `mqtt` sink: events published with QoS 1 (MQTT 5), each acknowledged by the broker.
 
-`settings` its options, `session` the client library's side (in a thread), `sink` the
-delivery. All but `settings` need the library.
+`settings` its options, `session` the client library's side (in a thread), `probe` the check
+before the start. All but `settings` need the library.
 """
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from contextlib import AbstractAsyncContextManager
+from typing import Final
 
 from gateway.contracts.adapter import ProbeFinding
 from gateway.contracts.sink import SinkContext, SinkSpec
+from gateway.sinks.blocking import BlockingSink, open_blocking
 from gateway.sinks.extras import load_client
 from gateway.sinks.mqtt.settings import CLIENT, EXTRA, MqttSettings
-
-if TYPE_CHECKING:
-    from gateway.sinks.mqtt.sink import MqttSink
 
 __all__ = ["SINK", "MqttSettings", "open_mqtt", "probe_mqtt"]
 
 
-@asynccontextmanager
-async def open_mqtt(settings: MqttSettings, context: SinkContext) -> AsyncIterator["MqttSink"]:
+def open_mqtt(
+    settings: MqttSettings, context: SinkContext
+) -> AbstractAsyncContextManager[BlockingSink]:
     """Open the sink; the first delivery connects."""
     load_client(CLIENT, extra=EXTRA)
-    from gateway.sinks.mqtt.sink import MqttSink
+    from gateway.sinks.mqtt.session import Session
 
-    sink = MqttSink(settings, context)
-    try:
-        yield sink
-    finally:
-        await sink.aclose()
+    return open_blocking(Session(settings, context.options.timeout), context)
 
 
 async def probe_mqtt(settings: MqttSettings, context: SinkContext) -> list[ProbeFinding]:
     """Connect and log in."""
     load_client(CLIENT, extra=EXTRA)
-    from gateway.sinks.mqtt.sink import findings
+    from gateway.sinks.mqtt.probe import findings
 
     return await findings(settings, context)
 
