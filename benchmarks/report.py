@@ -84,11 +84,19 @@ def keep(name: str, section: Section) -> None:
 
 def write_page(names: Sequence[str]) -> None:
     """Write the page from the latest result of each benchmark."""
+    PAGE.write_text("\n".join([INTRODUCTION, *map(_section, _latest(names))]))
+
+
+def write_figures(page: Path, mark: str, names: Sequence[str]) -> None:
+    """Write the latest results into a page that people wrote, behind a mark in it."""
+    written_by_hand, mark, _ = page.read_text().partition(mark)
+    assert mark, f"{page} lacks the mark"
+    page.write_text("\n".join([written_by_hand + mark, *map(_section, _latest(names))]))
+
+
+def _latest(names: Sequence[str]) -> list[Section]:
     paths = [RESULTS / f"{name}.json" for name in names]
-    sections = [
-        msgspec.json.decode(path.read_bytes(), type=Section) for path in paths if path.exists()
-    ]
-    PAGE.write_text("\n".join([INTRODUCTION, *map(_section, sections)]))
+    return [msgspec.json.decode(path.read_bytes(), type=Section) for path in paths if path.exists()]
 
 
 def machine() -> str:
