@@ -11,6 +11,9 @@ import truststore
 
 from gateway.errors import SinkUnavailable
 
+CONNECT_SHARE: Final = 0.8
+"""Share of the time limit of a delivery in which all servers may be tried."""
+
 _NOTATION: Final = "write HOST:PORT"
 
 
@@ -46,6 +49,20 @@ def peer_problems(key: str, servers: Sequence[str], default_port: int) -> Iterat
             parse_peer(server, default_port)
         except ValueError as error:
             yield f"{key}[{index}]", str(error)
+
+
+def connect_seconds(timeout_seconds: float, servers: Sequence[str]) -> float:
+    """How long to wait for each of several servers, so that a silent one leaves time for all."""
+    return CONNECT_SHARE * timeout_seconds / len(servers)
+
+
+def rotated(servers: Sequence[str], attempt: int) -> list[str]:
+    """The servers, with another first in each attempt.
+
+    One that is there and silent takes all the time there is: nothing would come behind it.
+    """
+    first = attempt % len(servers)
+    return [*servers[first:], *servers[:first]]
 
 
 def trust(ca_file: Path | None) -> ssl.SSLContext:

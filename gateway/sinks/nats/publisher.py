@@ -5,6 +5,7 @@ Runs in the loop of `gateway.sinks.nats.loop`; nothing here knows Trio.
 
 import asyncio
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, Final
 
 import nats
@@ -18,7 +19,7 @@ from gateway.contracts.sink import Item, Later, Refused, Verdict
 from gateway.sinks.nats.acknowledgements import Acknowledgements
 from gateway.sinks.nats.settings import DEFAULT_PORT, LEGAL_IN_VALUE, NatsSettings
 from gateway.sinks.patterns import Pattern
-from gateway.sinks.peers import parse_peer, trust
+from gateway.sinks.peers import connect_seconds, parse_peer, rotated, trust
 
 CLOSE_SECONDS: Final = 0.25
 """How long a farewell may take; a delivery whose connection failed waits for it."""
@@ -38,6 +39,7 @@ class Publisher:
         self._subject = Pattern(settings.subject, LEGAL_IN_VALUE)
         self._client: Client | None = None
         self._lost = asyncio.Event()
+        self._attempts = count()
         self._answers: Acknowledgements | None = None
         self._one_at_a_time = asyncio.Lock()
         """A delivery that was cancelled may still be closing its connection."""
@@ -66,13 +68,14 @@ class Publisher:
             reasons.append(reason)
 
         self._client, self._lost = Client(), lost
+        patience: Any = connect_seconds(self._timeout_seconds, self._settings.servers)
         try:
             await self._client.connect(
                 error_cb=note_reason,
                 closed_cb=note_loss,
                 disconnected_cb=note_loss,
-                connect_timeout=self._timeout_seconds,  # type: ignore[arg-type] # a float will do
-                **_options(self._settings),
+                connect_timeout=patience,  # annotated as a whole number, taken as any
+                **_options(self._settings, next(self._attempts)),
             )
         except nats.errors.NoServersError:
             raise reasons[-1] if reasons else nats.errors.NoServersError from None
@@ -180,10 +183,11 @@ def describe(error: BaseException) -> str:
     return text
 
 
-def _options(settings: NatsSettings) -> dict[str, Any]:
-    peers = [parse_peer(server, DEFAULT_PORT) for server in settings.servers]
+def _options(settings: NatsSettings, attempt: int) -> dict[str, Any]:
+    servers = rotated(settings.servers, attempt)
     options: dict[str, Any] = {
-        "servers": [f"nats://{peer}" for peer in peers],
+        "servers": [f"nats://{parse_peer(server, DEFAULT_PORT)}" for server in servers],
+        "dont_randomize": True,
         "name": "exchange-event-gateway",
         # The worker comes again, with the back-off of its sink; without the two limits the
         # library would go on trying to connect for good.
@@ -192,7 +196,7 @@ def _options(settings: NatsSettings) -> dict[str, Any]:
         "reconnect_time_wait": 0,
     }
     if settings.tls:
-        options |= {"tls": trust(settings.ca_file), "tls_hostname": peers[0].host}
+        options["tls"] = trust(settings.ca_file)
     password = None if settings.password is None else settings.password.read()
     if settings.credentials_file is not None:
         options["user_credentials"] = str(settings.credentials_file)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import psycopg
 from psycopg import errors
 
-from gateway.sinks.peers import parse_peer
+from gateway.sinks.peers import connect_seconds, parse_peer
 from gateway.sinks.postgres.settings import DEFAULT_PORT, PostgresSettings
 
 STATEMENT_SHARE: Final = 0.8
@@ -38,7 +38,9 @@ def connect(settings: PostgresSettings, timeout_seconds: float) -> Connection:
         target_session_attrs="read-write",
         client_encoding="UTF8",
         application_name="exchange-event-gateway",
-        connect_timeout=max(SHORTEST_CONNECT_SECONDS, int(timeout_seconds)),
+        connect_timeout=max(
+            SHORTEST_CONNECT_SECONDS, int(connect_seconds(timeout_seconds, settings.servers))
+        ),
         tcp_user_timeout=int(timeout_seconds * 1000),
         keepalives_idle=max(1, int(timeout_seconds)),
         options=f"-c statement_timeout={statement_ms} -c search_path={settings.schema}",

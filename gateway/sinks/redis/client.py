@@ -10,7 +10,7 @@ from coredis.connection import TCPLocation
 from coredis.retry import NoRetryPolicy
 
 from gateway.contracts.sink import SinkContext
-from gateway.sinks.peers import parse_peer, trust
+from gateway.sinks.peers import parse_peer, rotated, trust
 from gateway.sinks.redis.settings import DEFAULT_PORTS, RedisSettings
 
 # It logs, with a traceback, what the delivery reports anyway.
@@ -23,11 +23,14 @@ Client = coredis.Redis[bytes] | coredis.RedisCluster[bytes]
 
 
 @asynccontextmanager
-async def open_client(settings: RedisSettings, context: SinkContext) -> AsyncIterator[Client]:
+async def open_client(
+    settings: RedisSettings, context: SinkContext, *, attempt: int = 0
+) -> AsyncIterator[Client]:
     """A client for one connected spell; it repeats nothing by itself."""
     servers = [
         TCPLocation(peer.host, peer.port)
-        for peer in (parse_peer(one, DEFAULT_PORTS[settings.topology]) for one in settings.servers)
+        for server in rotated(settings.servers, attempt)
+        for peer in [parse_peer(server, DEFAULT_PORTS[settings.topology])]
     ]
     options = _options(settings, context)
     match settings.topology:

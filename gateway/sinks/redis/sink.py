@@ -5,6 +5,7 @@ taken for the answer to another batch.
 """
 
 from collections.abc import Sequence
+from itertools import count
 
 import trio
 from coredis.exceptions import RedisError
@@ -28,6 +29,7 @@ class RedisSink:
         self._clean = context.redactor.redact
         self._writer = Writer(settings)
         self._spell: Spell | None = None
+        self._attempts = count()
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Add all to their streams; on one server either all or none of them."""
@@ -76,7 +78,8 @@ class RedisSink:
         """
         try:
             with spell.scope:
-                async with open_client(self._settings, self._context) as client:
+                attempt = next(self._attempts)
+                async with open_client(self._settings, self._context, attempt=attempt) as client:
                     await client.ping()
                     spell.client = client
                     spell.begun.set()

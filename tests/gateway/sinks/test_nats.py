@@ -18,8 +18,10 @@ from gateway.sinks.nats import NatsSettings, open_nats, probe_nats
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, ids, item
 from tests.doubles.events import fill_event
+from tests.doubles.link import open_link
 from tests.doubles.servers.certificates import make_certificates
 from tests.doubles.servers.nats import USER, NatsServer, open_nats_server
+from tests.doubles.servers.process import free_port
 
 PASSWORD = "password-of-nats"
 
@@ -49,9 +51,9 @@ def settings_for(server: NatsServer, **settings: Any) -> NatsSettings:
 
 
 @asynccontextmanager
-async def sink_to(server: NatsServer, **settings: Any) -> AsyncIterator[Any]:
+async def sink_to(server: NatsServer, timeout: float = 15, **settings: Any) -> AsyncIterator[Any]:
     """The sink in front of it."""
-    async with open_nats(settings_for(server, **settings), context()) as sink:
+    async with open_nats(settings_for(server, **settings), context(timeout)) as sink:
         yield sink
 
 
@@ -163,6 +165,28 @@ async def test_tls(tmp_path: Path):
 
     assert Result.LATER is answer.result
     assert "certificate" in str(answer.trouble)
+
+
+async def test_a_silent_server_is_not_the_only_one(server: NatsServer):
+    """One that is there and says nothing costs part of a time limit; the next one is used."""
+    async with open_link(server.port) as link:
+        link.silence()
+        async with sink_to(server, timeout=2, servers=(link.address, server.address)) as sink:
+            await deliver_all(sink, fills(3))
+
+    assert link.connections > 0
+    assert ids(fills(3)) == await held(server)
+
+
+async def test_each_server_has_its_own_certificate(tmp_path: Path):
+    """Of several servers each is known by its own name, not by that of the first."""
+    files = make_certificates(tmp_path / "certificates")
+    async with open_nats_server(tmp_path / "nats", PASSWORD, files) as server:
+        servers = (f"localhost:{free_port()}", server.address)
+        async with sink_to(server, tls=True, ca_file=files.ca, servers=servers) as sink:
+            answer = await deliver(sink, fills(3))
+
+    assert Result.ACCEPTED is answer.result, answer
 
 
 async def test_the_probe(server: NatsServer):

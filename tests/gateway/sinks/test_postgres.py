@@ -24,6 +24,7 @@ from gateway.sinks.postgres.inserts import STATEMENT_BYTES
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, item
 from tests.doubles.events import fill_event
+from tests.doubles.link import open_link
 from tests.doubles.servers.postgres import PostgresServer, running_postgres
 
 PASSWORD = "password-of-postgres"
@@ -310,6 +311,17 @@ async def test_failover(desk: Desk):
 
     assert Result.LATER is answer.result
     assert [(seq,) for seq in range(1, 11)] == held
+
+
+async def test_a_silent_server_is_not_the_only_one(desk: Desk):
+    """One that is there and says nothing costs part of a time limit; the next one is used."""
+    async with open_link(1) as link:
+        link.silence()
+        async with desk.sink(servers=(link.address, desk.server.address), timeout=6) as sink:
+            answer = await deliver(sink, fills(3))
+
+    assert Result.ACCEPTED is answer.result, answer
+    assert link.connections > 0
 
 
 async def test_tls(desk: Desk):

@@ -13,6 +13,7 @@ import trio
 from gateway.clock import WALL_CLOCK
 from gateway.contracts.sink import Item, SinkContext, SinkOptions
 from gateway.contracts.values import Seconds, Secret
+from gateway.delivery.attempt import attempt
 from gateway.delivery.policy import Result
 from gateway.errors import ExtraMissing
 from gateway.events.model import Balance, Order, OrderStatus, Position, PositionSide
@@ -22,6 +23,7 @@ from gateway.sinks.redis import RedisSettings, open_redis, probe_redis
 from gateway.telemetry.redaction import Redactor
 from tests.contracts.sink_suite import deliver, deliver_all, fills, ids, item
 from tests.doubles.events import fill_event
+from tests.doubles.link import open_link
 from tests.doubles.servers.certificates import make_certificates
 from tests.doubles.servers.process import HOST
 from tests.doubles.servers.redis import (
@@ -257,6 +259,7 @@ async def test_a_cluster(tmp_path: Path):
     ):
         await deliver_all(sink, items)
         sizes = [await node.ask("DBSIZE") for node in nodes]
+        await with_a_silent_server_first(nodes[0], topology="cluster")
         nodes[2].kill()
         answer = await deliver(sink, of_many_accounts(30, first=61))
         await nodes[2].start()
@@ -308,10 +311,25 @@ async def owns(node: RedisNode, slot: str) -> bool:
     return False
 
 
+async def with_a_silent_server_first(server: RedisServer, **settings: Any) -> None:
+    """One that is there and says nothing costs one attempt; the next begins with another."""
+    settings = {"servers": (server.address,)} | settings
+    async with open_link(1) as link:
+        link.silence()
+        settings["servers"] = (link.address, *settings["servers"])
+        house = context(timeout=1)
+        async with open_redis(settings_for(server, **settings), house) as sink:
+            answers = [await attempt(sink, states()[3:5], seconds) for seconds in (1, 10)]
+
+    assert link.connections > 0
+    assert [Result.TIMEOUT, Result.ACCEPTED] == [answer.result for answer in answers]
+
+
 async def test_sentinels(tmp_path: Path):
     """The primary is the one that the sentinels name, also after a failover."""
     async with open_redis_sentinel(tmp_path, PASSWORD) as (primary, replica, sentinel):
         where = {"topology": "sentinel", "service": "desk", "servers": (sentinel.address,)}
+        await with_a_silent_server_first(primary, **where)
         async with sink_to(primary, stream="events", **where) as sink:
             await deliver_all(sink, fills(3))
             await primary.ask("WAIT", "1", "5000")
