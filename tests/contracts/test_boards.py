@@ -20,8 +20,10 @@ from gateway.events.model import Event
 from gateway.events.times import to_nanoseconds
 from tests.doubles.board import Shared
 from tests.doubles.events import fill_event, stream_event
+from tests.doubles.servers.certificates import make_certificates
 from tests.doubles.servers.nats import USER, open_nats_server
 from tests.doubles.servers.postgres import PostgresServer, running_postgres
+from tests.doubles.servers.process import free_port
 
 PASSWORD = "board-password"
 ACCOUNT = "lbank-main"
@@ -253,3 +255,19 @@ async def test_a_password_that_cannot_be_read_is_no_end(settings: ClusterSetting
     async with ENGINES[settings.engine](settings, Turns(1)) as engine:
         with pytest.raises(BoardUnavailable, match="/nonexistent/password"):
             await engine.board.kept()
+
+
+async def test_each_server_has_its_own_certificate(tmp_path: Path):
+    """Of several NATS servers each is known by its own name, not by that of the first."""
+    files = make_certificates(tmp_path / "certificates")
+    async with open_nats_server(tmp_path / "nats", PASSWORD, files) as server:
+        settings = ClusterSettings(
+            engine="nats",
+            url=f"tls://localhost:{free_port()},{server.address}",
+            username=USER,
+            password=Secret.of(PASSWORD),
+            ca_file=files.ca,
+        )
+        async with ENGINES["nats"](settings, Turns(1)) as engine:
+            for _ in range(3):  # the library tries them in any order
+                assert not list(await engine.board.kept())

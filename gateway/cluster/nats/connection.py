@@ -195,7 +195,7 @@ def _options(settings: ClusterSettings) -> dict[str, Any]:
         "max_outstanding_pings": 2,
     }
     if settings.tls:
-        options |= {"tls": trust(settings.ca_file), "tls_hostname": settings.peers()[0].host}
+        options["tls"] = trust(settings.ca_file)
     password = None if settings.password is None else settings.password.read()
     if settings.credentials_file is not None:
         options["user_credentials"] = str(settings.credentials_file)
