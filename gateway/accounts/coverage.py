@@ -124,25 +124,13 @@ class Coverage:
             return
         self.gaps_opened += 1
         self.gap = Gap(since_ns=begin_ns, reason=reason, until_ns=until_ns)
-        self.say(
-            StreamStatus.GAP_OPENED,
-            reason,
-            since_ns=begin_ns,
-            detail=detail,
-            changes=[self._gap_row()],
-        )
+        self._say_opened(reason, detail)
 
     def date_back(self, since_ns: int, detail: str) -> None:
         """Say of the open gap that it began earlier: its reading found what is older."""
         assert self.gap is not None
         self.gap = msgspec.structs.replace(self.gap, since_ns=since_ns)
-        self.say(
-            StreamStatus.GAP_OPENED,
-            StreamReason.CHECK_DISAGREED,
-            since_ns=since_ns,
-            detail=detail,
-            changes=[self._gap_row()],
-        )
+        self._say_opened(StreamReason.CHECK_DISAGREED, detail)
 
     def extend(self, until_ns: int) -> None:
         """Let the open gap end later: its reading found what came after."""
@@ -166,16 +154,16 @@ class Coverage:
         )
         if not complete:
             self.gaps_unrecovered += 1
-        self.say(
-            StreamStatus.GAP_CLOSED,
-            reason,
-            since_ns=gap.since_ns,
-            until_ns=gap.until_ns,
+        told = Stream(
+            status=StreamStatus.GAP_CLOSED,
+            reason=reason,
+            since=from_nanoseconds(gap.since_ns),
+            until=None if gap.until_ns is None else from_nanoseconds(gap.until_ns),
             recovered=recovered,
             complete=complete,
             detail=detail,
-            changes=[self._gap_row()],
         )
+        self._tell(told, self._gap_row())
 
     def agree(self, at_ns: int) -> None:
         """REST was read, and nothing that happened before `at_ns` is missing."""
@@ -194,34 +182,12 @@ class Coverage:
         status: StreamStatus,
         reason: StreamReason,
         *,
-        since_ns: int | None = None,
         until_ns: int | None = None,
-        recovered: int | None = None,
-        complete: bool | None = None,
         detail: str | None = None,
-        changes: Sequence[BookChange] = (),
     ) -> None:
-        """Record one `stream` event; its persisted number makes its id unique."""
-        self._counter += 1
-        body = Stream(
-            status=status,
-            reason=reason,
-            since=None if since_ns is None else from_nanoseconds(since_ns),
-            until=None if until_ns is None else from_nanoseconds(until_ns),
-            recovered=recovered,
-            complete=complete,
-            detail=detail,
-        )
-        facts = (status.value, reason.value, body.since, body.until, str(self._counter))
-        event = Event(
-            id=identity.digest(self._account, self._venue, Kind.STREAM, facts),
-            account=self._account,
-            venue=self._venue,
-            origin=Origin.GATEWAY,
-            received_time=from_nanoseconds(self._clock.now_ns()),
-            body=body,
-        )
-        self._record([event], [self._row(StreamKey.COUNTER, self._counter), *changes])
+        """Record what happened to the stream, where it changes nothing that is kept here."""
+        until = None if until_ns is None else from_nanoseconds(until_ns)
+        self._tell(Stream(status=status, reason=reason, until=until, detail=detail))
 
     def life_to_save(self) -> BookChange | None:
         """The row of the last proof of life, if it moved since it was last saved."""
@@ -233,6 +199,27 @@ class Coverage:
     def _set_gap(self, gap: Gap) -> None:
         self.gap = gap
         self._record([], [self._gap_row()])
+
+    def _say_opened(self, reason: StreamReason, detail: str | None) -> None:
+        assert self.gap is not None
+        since = from_nanoseconds(self.gap.since_ns)
+        opened = StreamStatus.GAP_OPENED
+        told = Stream(status=opened, reason=reason, since=since, detail=detail)
+        self._tell(told, self._gap_row())
+
+    def _tell(self, told: Stream, *changes: BookChange) -> None:
+        """Record one `stream` event; its persisted number makes its id unique."""
+        self._counter += 1
+        facts = (told.status.value, told.reason.value, told.since, told.until, str(self._counter))
+        event = Event(
+            id=identity.digest(self._account, self._venue, Kind.STREAM, facts),
+            account=self._account,
+            venue=self._venue,
+            origin=Origin.GATEWAY,
+            received_time=from_nanoseconds(self._clock.now_ns()),
+            body=told,
+        )
+        self._record([event], [self._row(StreamKey.COUNTER, self._counter), *changes])
 
     def _gap_row(self) -> BookChange:
         return self._row(StreamKey.GAP, self.gap)
