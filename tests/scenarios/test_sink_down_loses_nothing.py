@@ -65,6 +65,7 @@ async def test_sink_down_loses_nothing(tmp_path: Path, results: Results, form: F
         verdict = await trio.to_thread.run_sync(rig.judge)
         verdict.assert_kept()
         assert verdict.repeats == 0
+        assert backlog >= 10 * live  # in the same time
         grown = (max(memory_down, memory_drain) - memory_before) / MIB
         assert grown <= 50
         results.note(

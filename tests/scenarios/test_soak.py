@@ -26,7 +26,7 @@ FORMS = [
 ]
 ACCOUNTS = 4
 """At each venue: LBank's limit on requests is one account's, and a gap has to be read in time."""
-RATE = 22.0
+RATE = 24.0
 """Moves a second and account; one makes three events or so, so 600 a second in all."""
 WARM_SHARE = 0.25
 """Of the run, before it: what is kept in memory on purpose has filled up by then."""
