@@ -5,7 +5,7 @@ live: subscribe first, then read, so that nothing falls between. Live pushes are
 journalled meanwhile; the book puts both in their place.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -38,6 +38,10 @@ is on its way for a moment. What lies further out shows that the gap was longer.
 
 GRACE_SECONDS: Final = 5.0
 """What REST tells may still be on its way as a push: only after this is it missing."""
+
+
+Read = Callable[[], Awaitable[None]]
+"""One of the readings."""
 
 
 class Reading:
@@ -116,16 +120,12 @@ class Recovery:
 
     async def run(self) -> None:
         """Do what there is to do, until cancelled."""
-        account = self._account
         while True:
-            wake = account.work_waiting
-            if not account.coverage.live_connections:
-                await wake.wait()
-                continue
+            read = await self._wait_work()
             with trio.CancelScope() as scope:
                 async with trio.open_nursery() as nursery:
                     nursery.start_soon(self._cancel_when_deaf, scope)
-                    await self._work()
+                    await read()
                     nursery.cancel_scope.cancel()
 
     async def _cancel_when_deaf(self, scope: trio.CancelScope) -> None:
@@ -134,31 +134,43 @@ class Recovery:
             await self._account.work_waiting.wait()
         scope.cancel()
 
-    async def _work(self) -> None:
+    async def _wait_work(self) -> Read:
+        """Wait until there is something to read, and a live stream beside it.
+
+        A plain wait, without a task of its own: all but a few accounts are here.
+        """
         account = self._account
-        wake = account.work_waiting
+        while True:
+            seconds = None
+            if account.coverage.live_connections:
+                read = self._due()
+                if read is not None:
+                    return read
+                if account.coverage.gap is None:
+                    seconds = account.adapter.check_seconds()
+            with trio.move_on_after(float("inf") if seconds is None else seconds) as waiting:
+                await account.work_waiting.wait()
+            if waiting.cancelled_caught:
+                return self._check
+
+    def _due(self) -> Read | None:
+        account = self._account
         gap = account.coverage.gap
-        if gap is not None and gap.until_ns is None:
-            # The streams that stand are in doubt: subscribe first, then read.
-            await wake.wait()
-        elif gap is not None:
-            await self._read_gap()
-        elif not account.coverage.begun:
-            await self._read_snapshot()
-        elif account.orders_to_mend:
-            await self._mend_orders()
-        elif self._requested:
+        if gap is not None:
+            # While the streams that stand are in doubt: subscribe first, then read.
+            return None if gap.until_ns is None else self._read_gap
+        if not account.coverage.begun:
+            return self._read_snapshot
+        if account.orders_to_mend:
+            return self._mend_orders
+        if self._requested:
             self._requested = False
             account.coverage.open_gap(
                 StreamReason.REQUESTED, "asked for", since_ns=self._last_agreement_ns()
             )
             happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.REQUESTED)
-        else:
-            seconds = account.adapter.check_seconds()
-            with trio.move_on_after(seconds if seconds is not None else float("inf")) as waiting:
-                await wake.wait()
-            if waiting.cancelled_caught:
-                await self._check()
+            return self._due()
+        return None
 
     # --- the four readings ------------------------------------------------------
 
