@@ -54,9 +54,9 @@ class Database:
                 with connection.transaction():
                     self._add_all(connection, records)
                 return [ACCEPTED] * len(records)
-            except ABOUT_THE_ROW:
+            except ABOUT_THE_ROW as error:
                 with connection.transaction():
-                    return [self._add_one(connection, record) for record in records]
+                    return self._add_halves(connection, records, error)
         except psycopg.Error:
             self.close()
             raise
@@ -79,14 +79,24 @@ class Database:
         for kind, alike in by_kind.items():
             insert(connection, kind, alike, raw=self._include_raw)
 
-    def _add_one(self, connection: Connection, record: Record) -> Verdict:
+    def _add_halves(
+        self, connection: Connection, records: Sequence[Record], error: psycopg.Error
+    ) -> list[Verdict]:
+        """Insert what was refused together, by halves until each culprit stands alone."""
+        if len(records) == 1:
+            reason = "constraint" if isinstance(error, psycopg.IntegrityError) else "value"
+            return [Refused(reason=reason, excerpt=describe(error))]
+        middle = len(records) // 2
+        first = self._add_some(connection, records[:middle])
+        return [*first, *self._add_some(connection, records[middle:])]
+
+    def _add_some(self, connection: Connection, records: Sequence[Record]) -> list[Verdict]:
         try:
             with connection.transaction():
-                insert(connection, record.kind, [record], raw=self._include_raw)
+                self._add_all(connection, records)
         except ABOUT_THE_ROW as error:
-            reason = "constraint" if isinstance(error, psycopg.IntegrityError) else "value"
-            return Refused(reason=reason, excerpt=describe(error))
-        return ACCEPTED
+            return self._add_halves(connection, records, error)
+        return [ACCEPTED] * len(records)
 
     def _open(self) -> Connection:
         if self._connection is None:

@@ -227,6 +227,20 @@ async def test_culprits_are_refused(desk: Desk):
     assert [(1,), (2,), (3,), (6,)] == desk.ask("SELECT seq FROM fills ORDER BY seq")
 
 
+async def test_culprits_in_a_large_batch(desk: Desk):
+    """The first, the last and two neighbours: exactly those are refused."""
+    culprits = {1, 1000, 1001, 2000}
+    batch = [fill_of(seq, "forbidden" if seq in culprits else "o") for seq in range(1, 2001)]
+    async with desk.sink() as sink:
+        await deliver_all(sink, fills(1, first=2001))
+        desk.ask("ALTER TABLE fills ADD CHECK (order_id <> 'forbidden')")
+        answer = await deliver(sink, batch)
+
+    refused = [isinstance(verdict, Refused) for verdict in answer.verdicts]
+    assert [seq in culprits for seq in range(1, 2001)] == refused
+    assert [(1997,)] == desk.ask("SELECT count(*) FROM fills")
+
+
 async def test_missing_tables(desk: Desk):
     """Without `create_tables` the tables have to be there; until then nothing is lost."""
     async with desk.sink(create_tables=False) as sink:
