@@ -23,14 +23,21 @@ from gateway import registry
 from gateway.app import open_gateway
 from gateway.cli.options import duration
 from gateway.config import load_config
+from gateway.contracts.values import Seconds
 from gateway.events.model import Kind
 from gateway.journal import open_reader
 from gateway.simulator import Scenario, Simulator, load_dialect, open_simulator
+from gateway.simulator.steps import Drop, RefuseConnect
 from gateway.telemetry import logs
 
 ACCOUNTS_PER_VENUE: Final = 2
 CHANGES_PER_SECOND: Final = 0.7
 """Of each account: lively, and still readable."""
+
+CUTS_SECONDS: Final = {"fmex": 10, "lbank": 40}
+"""When each venue drops its first account once: a gap is what there is most to see of."""
+DEAF_SECONDS: Final = Seconds(4)
+"""How long it then takes no connection: long enough to miss something."""
 
 STATUS_PAGE: Final = "127.0.0.1:8780"
 
@@ -96,6 +103,10 @@ def _open_venue(name: str) -> AbstractAsyncContextManager[Simulator]:
         seed=random.SystemRandom().randrange(1 << 30),
         accounts=ACCOUNTS_PER_VENUE,
         rate=CHANGES_PER_SECOND,
+        timeline=(
+            Drop(at=Seconds(CUTS_SECONDS[name]), account=0),
+            RefuseConnect(at=Seconds(CUTS_SECONDS[name]), lasting=DEAF_SECONDS, account=0),
+        ),
     )
     return open_simulator(dialect, scenario=scenario)
 
@@ -121,6 +132,9 @@ def _free_address() -> str:
 
 def _greet(listen: str | None, directory: Path) -> None:
     click.echo(f"Two pretend venues, four accounts. Status page: http://{listen}/", err=True)
+    click.echo(
+        "Each venue will drop one connection: watch the gap being declared and filled.", err=True
+    )
     click.echo(f"Configuration and journal: {directory}   Ctrl-C ends.\n", err=True)
 
 
