@@ -15,7 +15,7 @@ import apsw
 
 _SIZES: Final = (64, 8, 1)
 """Rows of one statement, largest first. Each size is one more statement that SQLite
-compiles once and keeps; more rows than these gain nothing."""
+compiles once and keeps."""
 
 
 def insert_rows(
