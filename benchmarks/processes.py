@@ -15,6 +15,8 @@ from typing import Any, Final
 import msgspec
 
 from gateway.admin.client import ControlClient, NotRunning
+from gateway.admin.doors import CONTROL_SOCKET
+from gateway.admin.unix_sockets import connect_to_path
 
 PATIENCE_SECONDS: Final = 300
 _POLL_SECONDS: Final = 0.02
@@ -88,6 +90,10 @@ class Venue:
         step = {"do": "blast", "frames": frames, "per_second": per_second}
         self._ask("POST", "/_sim/do", step)
 
+    def set_rate(self, per_second: float) -> None:
+        """Let the market move so often on each account."""
+        self._ask("POST", "/_sim/do", {"do": "rate", "per_second": per_second})
+
     def drop(self) -> None:
         """Cut every socket."""
         self._ask("POST", "/_sim/do", {"do": "drop"})
@@ -141,10 +147,20 @@ class Gateway:
         self.pid = pid
         self.events = directory / "state" / "events.jsonl"
         self._control = ControlClient(directory / "state")
+        self._socket = directory / "state" / CONTROL_SOCKET
 
     def status(self) -> dict[str, Any]:
         """The model of `gateway status --json`."""
         return self._control.get("/api/v1/status", dict[str, Any])
+
+    def metric(self, name: str) -> float:
+        """The value of a metric that has no labels."""
+        connection = http.client.HTTPConnection("localhost")
+        connection.sock = connect_to_path(self._socket, PATIENCE_SECONDS)
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return float(_found(rf"(?m)^{name} (\S+)", text))
 
     def wait_live(self, accounts: int) -> None:
         """Until every account is live and its first snapshot read."""
