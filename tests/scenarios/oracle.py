@@ -68,12 +68,17 @@ class Verdict(msgspec.Struct, kw_only=True):
 
 
 def judge(
-    delivered: Sequence[Delivered], truths: Mapping[str, tuple[Truth, int]], after_seq: int = 0
+    delivered: Sequence[Delivered],
+    truths: Mapping[str, tuple[Truth, int]],
+    after_seq: int = 0,
+    *,
+    checked: timedelta = CHECKED,
 ) -> Verdict:
     """Compare. `truths` names, per account of the gateway, its truth and index there.
 
     `after_seq` is where an earlier judgement ended, when both sides have been
-    cleared of what it judged; 0 for the first.
+    cleared of what it judged; 0 for the first. `checked` is 0 where REST was compared between
+    each push that was swallowed and the next.
     """
     verdict = Verdict(events=len(delivered))
     unique = _check_order(delivered, after_seq, verdict)
@@ -83,7 +88,7 @@ def judge(
     for name, (truth, index) in truths.items():
         events = by_account[name]
         begin = LONG_AGO if after_seq else _first_live(events)
-        _Account(name, truth, index, events, begin, verdict).judge()
+        _Account(name, truth, index, events, begin, verdict).judge(checked)
     return verdict
 
 
@@ -126,12 +131,12 @@ class _Account:
         self.all_facts = truth.of(index)
         verdict.facts += len(self.facts)
 
-    def judge(self) -> None:
+    def judge(self, checked: timedelta) -> None:
         self._judge_fills()
         self._judge_orders()
         self._judge_states(FactKind.BALANCE, "balance", ("available", "held"))
         self._judge_states(FactKind.POSITION, "position", ("quantity",))
-        self._judge_gaps()
+        self._judge_gaps(checked)
 
     def _of(self, kind: str) -> list[Delivered]:
         return [event for event in self.events if event["kind"] == kind]
@@ -226,7 +231,7 @@ class _Account:
             if held.get(key) != true:
                 self._note("missing", f"{word} {key} is {true}, told {held.get(key)}")
 
-    def _judge_gaps(self) -> None:
+    def _judge_gaps(self, checked: timedelta) -> None:
         """Every push that was taken away lies in a declared gap, and none is left open.
 
         A push that the venue swallowed is made good, and needs no gap, where the next one of
@@ -243,7 +248,7 @@ class _Account:
                 continue
             if fact.number in carried:
                 next_heard[subject] = at
-            elif fact.number in swallowed and _is_made_good(at, next_heard.get(subject)):
+            elif fact.number in swallowed and _is_made_good(at, next_heard.get(subject), checked):
                 continue
             elif not any(since - EDGE <= at <= until + EDGE for since, until in gaps):
                 self._note("dishonest", f"{fact.kind} {fact.key} at {at} was lost in no gap")
@@ -267,9 +272,9 @@ class _Account:
         getattr(self.verdict, what).append(f"{self.name}: {text}")
 
 
-def _is_made_good(lost: datetime, heard_next: datetime | None) -> bool:
+def _is_made_good(lost: datetime, heard_next: datetime | None, checked: timedelta) -> bool:
     """Whether the next push about the same thing came in time."""
-    return heard_next is not None and heard_next - lost <= CHECKED
+    return heard_next is not None and heard_next - lost <= checked
 
 
 def _with_fate(truth: Truth, fates: Set[Fate]) -> set[int]:

@@ -1,5 +1,6 @@
 """I8: what REST cannot tell is never called complete, and what was heard is no gap."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import trio
 import trio.testing
 
 from gateway.contracts.values import Seconds
+from gateway.journal.records import BlockReason
 from gateway.simulator import steps
 from gateway.simulator.steps import AnyStep
 from tests.scenarios.virtual import VirtualRig, open_virtual_rig
@@ -30,6 +32,14 @@ async def cut(rig: VirtualRig, *faults: AnyStep) -> None:
     rig.do(steps.RefuseConnect(lasting=Seconds(20)))
     rig.do(steps.Drop())
     await trio.sleep(60)
+
+
+async def trade(rig: VirtualRig, seconds: float) -> None:
+    """A lively spell of the market, and a quiet moment."""
+    rig.set_rate(2)
+    await trio.sleep(seconds)
+    rig.set_rate(0)
+    await trio.sleep(1)
 
 
 @pytest.mark.parametrize(("venue", "fault"), UNTOLD)
@@ -92,6 +102,62 @@ async def test_a_gap_that_is_open_at_a_stop_is_closed_by_the_next_run(
         rig.judge().assert_kept()
         (closed,) = rig.streams(name, "gap_closed")
         assert (closed["complete"], closed["since"]) == (True, opened["since"])
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("venue", ["lbank", "fmex"])
+async def test_what_a_standing_socket_swallowed_is_a_gap_at_the_next_check(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, venue: str, seed: int
+):
+    """Nothing excuses silence beyond a comparison with REST: then it is declared, and filled."""
+    name = f"{venue}-1"
+    async with open_virtual_rig(tmp_path, venues=(venue,), seed=seed) as rig, rig.running():
+        await rig.wait_live()
+        await trade(rig, seconds=5)
+        await trio.sleep(70)
+        assert [] == rig.reasons(name)
+        rig.do(steps.Lose(lasting=Seconds(5), share=1.0))
+        await trade(rig, seconds=5)
+        await rig.wait_until(lambda: rig.streams(name, "gap_closed"), 80, "checked and read")
+        await trade(rig, seconds=5)
+        await rig.wait_quiet()
+
+        rig.judge(checked=timedelta(0)).assert_kept()
+        assert rig.struck("lose") > 0
+        assert {"check_disagreed"} == set(rig.reasons(name))
+        assert all(each["complete"] for each in rig.streams(name, "gap_closed"))
+
+
+@pytest.mark.parametrize("reason", BlockReason)
+@pytest.mark.parametrize("gap", ["by the block", "before it"])
+async def test_a_restart_while_the_journal_is_blocked_keeps_the_gap(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, reason: BlockReason, gap: str
+):
+    """The gap that was open when the journal could write no more is the one that is closed."""
+    async with open_virtual_rig(tmp_path) as rig:
+        async with rig.running():
+            await rig.wait_live()
+            rig.set_rate(2)
+            await trio.sleep(20)
+            if gap == "before it":
+                rig.do(steps.RefuseConnect(lasting=Seconds(30)))
+                rig.do(steps.Drop())
+                await trio.sleep(5)
+            rig.journal.set_blocked(reason)
+            await trio.sleep(10)
+        opened = {name: rig.streams(name, "gap_opened") for name in rig.accounts}
+        async with rig.running():
+            await trio.sleep(20)
+            assert 0 == sum(venue.connections for venue in rig.venues.values())
+            rig.journal.set_blocked(None)
+            await rig.wait_live()
+            await rig.wait_quiet()
+
+        rig.judge().assert_kept()
+        for name in rig.accounts:
+            assert 1 == len(opened[name])
+            (closed,) = rig.streams(name, "gap_closed")
+            assert (closed["complete"], closed["since"]) == (True, opened[name][0]["since"])
 
 
 async def test_a_gap_longer_than_the_history_is_not_complete(

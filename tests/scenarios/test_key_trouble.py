@@ -73,10 +73,17 @@ async def test_a_key_that_cannot_be_refreshed_is_replaced(
 
 
 @pytest.mark.scenarios
+@pytest.mark.parametrize("expiry", [None, "silent", "error", "close"])
 @pytest.mark.timeout(180)
-async def test_a_paused_process_declares_the_pause(tmp_path: Path, results: Results):
-    """Stopped past a heartbeat, the daemon finds its sockets doubtful and its gap honest."""
-    async with open_rig(tmp_path, accounts=1) as rig:
+async def test_a_paused_process_declares_the_pause(
+    tmp_path: Path, results: Results, expiry: str | None
+):
+    """Stopped past a heartbeat, or past its key's life too, the daemon's gap is honest."""
+    life = 3600 if expiry is None else PAUSE_SECONDS
+    switches = {"lbank": {"key_life": life, "key_expiry": expiry or "silent"}}
+    async with open_rig(tmp_path, accounts=1, switches=switches) as rig:
+        rig.patches["lbank-1"] = f"    key: {{life: {life:.0f}s, refresh: {life / 2:.0f}s}}\n"
+        rig.write_config()
         await rig.daemon.start()
         await rig.wait_live()
         rig.set_rate(3)
@@ -96,7 +103,11 @@ async def test_a_paused_process_declares_the_pause(tmp_path: Path, results: Resu
             assert {each["reason"] for each in opened} <= {
                 "process_paused", "heartbeat_missed", "connection_lost", "check_disagreed",
             }  # fmt: skip
+        said = [(each["status"], each["reason"]) for each in rig.streams("lbank-1")]
+        assert (("key_renewed", "replaced") in said) is (expiry is not None)
+        fault = "process paused (SIGSTOP)"
+        if expiry is not None:
+            fault += f" past the key's life, which ends by: {expiry}"
         results.note(
-            12, "process paused (SIGSTOP)", "CI", seconds=PAUSE_SECONDS + 5, facts=verdict.facts,
-            lost=0, doubled=0,
-        )  # fmt: skip
+            12, fault, "CI", seconds=PAUSE_SECONDS + 5, facts=verdict.facts, lost=0, doubled=0
+        )

@@ -7,6 +7,7 @@ which is in memory. The oracle judges it as it judges the daemon.
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from gateway.wire.rest import Answer, RestClient
 from gateway.wire.websocket import Received, WebSocket, open_websocket
 from tests.doubles.clocks import TrioWallClock
 from tests.doubles.journal import MemoryJournal
-from tests.scenarios.oracle import Delivered, Verdict, judge
+from tests.scenarios.oracle import CHECKED, Delivered, Verdict, judge
 
 PATIENCE_SECONDS = 5.0
 """Between two looks at whether all is told."""
@@ -221,10 +222,10 @@ class VirtualRig:
         """Why gaps (or others) were declared."""
         return [stream["reason"] for stream in self.streams(account, status)]
 
-    def judge(self) -> Verdict:
+    def judge(self, checked: timedelta = CHECKED) -> Verdict:
         """Ask the oracle."""
         truths = {name: (venue.truth, index) for name, (venue, index) in self.accounts.items()}
-        return judge(self.delivered(), truths)
+        return judge(self.delivered(), truths, checked=checked)
 
 
 @asynccontextmanager
