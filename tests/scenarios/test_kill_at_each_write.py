@@ -26,7 +26,7 @@ PAGE_KILLS = 20
 """So many are judged together, and their gaps filled: what REST has to tell grows with each."""
 POINTS = [
     pytest.param(5, "short", marks=pytest.mark.timeout(300)),
-    pytest.param(60, "CI", marks=[pytest.mark.pending, pytest.mark.timeout(900)]),
+    pytest.param(60, "CI", marks=[pytest.mark.scenarios, pytest.mark.timeout(900)]),
     pytest.param(100_000, "soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 FRESH_SHARE = 1 / 3
