@@ -79,7 +79,7 @@ MOMENTS: list[Callable[[Rig], Awaitable[int]]] = [
 ]  # fmt: skip
 ROUNDS = [
     pytest.param(1, "short"),
-    pytest.param(10, "CI", marks=[pytest.mark.pending, pytest.mark.timeout(900)]),
+    pytest.param(10, "CI", marks=[pytest.mark.scenarios, pytest.mark.timeout(900)]),
     pytest.param(40, "soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 
