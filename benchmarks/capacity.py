@@ -59,7 +59,7 @@ LIMITS: Final = (
     (
         "PostgreSQL: connections",
         "100 by default (`max_connections`)",
-        "a few per gateway: raise it from thirty gateways on",
+        "three per gateway: raise it from thirty gateways on",
         "<https://www.postgresql.org/docs/current/runtime-config-connection.html>",
     ),
 )

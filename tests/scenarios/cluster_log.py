@@ -1,7 +1,6 @@
 """The shared log of a cluster, as a consumer reads it."""
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -39,6 +38,8 @@ class SharedLog(ABC):
         self._page: list[Message] = []
         self._judged: list[Message] = []
         """Of earlier pages; their order counts still."""
+        self._standing: dict[tuple[str, str, str], Delivered] = {}
+        """Balances and positions as earlier pages left them: what returns to them is no news."""
 
     @abstractmethod
     async def read(self) -> list[Message]:
@@ -50,20 +51,25 @@ class SharedLog(ABC):
         return await trio.to_thread.run_sync(self._judge, truths)
 
     def _judge(self, truths: Mapping[str, tuple[Simulator, int]]) -> Verdict:
-        by_account: dict[str, list[Message]] = defaultdict(list)
-        for each in self._page:
-            by_account[each.event["account"]].append(each)
-        told: list[Delivered] = []
         before = len(self._judged)
-        for page in by_account.values():
-            for one in sorted(page, key=lambda message: (message.epoch, message.event["seq"])):
-                told.append({**one.event, "seq": before + len(told) + 1})
+        events = [*self._standing.values(), *self._as_told()]
+        told = [{**one, "seq": before + number} for number, one in enumerate(events, start=1)]
         verdict = judge(told, {name: (one.truth, i) for name, (one, i) in truths.items()}, before)
         _check_order([*self._judged, *self._page], verdict)
         return verdict
 
+    def _as_told(self) -> list[Delivered]:
+        """The page as consumers are told to read it."""
+        in_order = sorted(self._page, key=lambda one: (one.epoch, one.event["seq"]))
+        return [one.event for one in sorted(in_order, key=lambda one: one.event["account"])]
+
     def turn_page(self) -> None:
-        """Leave what was judged out of the next judgement, but for its order."""
+        """Leave what was judged out of the next judgement, but for its order and what stands."""
+        for event in self._as_told():
+            kind = event["kind"]
+            if kind in ("balance", "position"):
+                subject = event["balance"]["asset"] if kind == "balance" else event["venue_symbol"]
+                self._standing[event["account"], kind, subject] = event
         for each in self._page:
             slim = {name: each.event[name] for name in ("id", "account", "seq")}
             self._judged.append(Message(slim, each.epoch, each.late))
@@ -117,8 +123,10 @@ class NatsSharedLog(SharedLog):
             )
             while self._position < last:
                 message = await subscription.next_msg(timeout=10)
-                self._position = message.metadata.sequence.stream
-                self._take(message.headers or {}, message.data)
+                position = message.metadata.sequence.stream
+                if position > self._position:  # a consumer that was made anew repeats itself
+                    self._position = position
+                    self._take(message.headers or {}, message.data)
         finally:
             await client.close()
 
