@@ -17,14 +17,18 @@ RATE = 0.2
 """Orders per second and account."""
 
 SCRIPTS = [
-    pytest.param(range(first, first + 10), id=f"{first}-{first + 9}") for first in range(1, 501, 10)
+    pytest.param(
+        range(first, first + 10),
+        id=f"{first}-{first + 9}",
+        marks=pytest.mark.scenarios if first == 1 else pytest.mark.soak,
+    )
+    for first in range(1, 501, 10)
 ]
 """Ten scripts share a cluster, which takes longer to come up than a script runs."""
 
 
-@pytest.mark.soak
 @needs_private_network
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seeds", SCRIPTS)
 async def test_random_faults_of_a_cluster(tmp_path: Path, seeds: Sequence[int]):
     """Whatever strikes whom, nothing is missing, invented or doubled, and each gap is honest."""

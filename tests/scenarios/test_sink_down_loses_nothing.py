@@ -16,7 +16,9 @@ from tests.scenarios.rig import Rig, open_rig, wait_until
 
 FORMS = [
     pytest.param(Form.SHORT, 4_000, id="short"),
-    pytest.param(Form.CI, 200_000, id="ci", marks=[pytest.mark.pending, pytest.mark.timeout(1500)]),
+    pytest.param(
+        Form.CI, 200_000, id="ci", marks=[pytest.mark.scenarios, pytest.mark.timeout(900)]
+    ),
     pytest.param(Form.SOAK, 4_000_000, id="soak", marks=[pytest.mark.soak, pytest.mark.timeout(0)]),
 ]
 WARM_EVENTS = 70_000
