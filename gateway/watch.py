@@ -31,6 +31,10 @@ PROBE_SECONDS: Final = 1.0
 STALL_SECONDS: Final = 15.0
 """A loop that did not run for so long is stuck: half of the watchdog's time in our unit."""
 
+_FEWEST_LOOKS: Final = 3
+"""Two in a row may miss a loop that runs: one just before its beat, and one that comes
+first when the process goes on after a suspension in that moment."""
+
 _STDERR: Final = 2
 """The file itself, since faulthandler writes where no Python object can be asked."""
 
@@ -56,7 +60,7 @@ async def open_watch(
     tasks = metrics.cell("gateway_tasks")
     metrics.before_scrape(lambda: tasks.set(trio.lowlevel.current_statistics().tasks_living))
     pulse = _Pulse()
-    looks = max(2, math.ceil(stall_seconds / PROBE_SECONDS))
+    looks = max(_FEWEST_LOOKS, math.ceil(stall_seconds / PROBE_SECONDS))
     async with trio.open_nursery() as nursery:
         with _felt(pulse, looks):
             nursery.start_soon(_beat, pulse, metrics)

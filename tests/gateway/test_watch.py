@@ -17,10 +17,10 @@ from gateway.telemetry.metrics import Metrics
 async def test_a_blocked_loop_leaves_its_stacks(capfd: pytest.CaptureFixture[str]):
     """While the loop is stuck its stack is written; afterwards one line says how long it was."""
     before, stuck = watch.LOOP_STALLED.count, watch.LOOP_STUCK.count
-    async with watch.open_watch(Metrics(), stall_seconds=2):
+    async with watch.open_watch(Metrics(), stall_seconds=3):
         with trio.fail_after(60):
             await trio.testing.wait_all_tasks_blocked()
-            time.sleep(4)  # noqa: ASYNC251 # blocking is what is tested
+            time.sleep(5)  # noqa: ASYNC251 # blocking is what is tested
             while watch.LOOP_STALLED.count == before:  # noqa: ASYNC110 # nothing announces it
                 await trio.sleep(0.05)
 
@@ -34,7 +34,7 @@ from gateway import watch
 from gateway.telemetry.metrics import Metrics
 
 async def main():
-    async with watch.open_watch(Metrics(), stall_seconds=2):
+    async with watch.open_watch(Metrics(), stall_seconds=3):
         print("watched", flush=True)
         await trio.to_thread.run_sync(input)
         await trio.sleep(1)
@@ -50,7 +50,7 @@ def test_a_suspended_process_is_not_stuck():
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(5)
         process.send_signal(signal.SIGCONT)
         _, said = process.communicate("on", timeout=60)
 
