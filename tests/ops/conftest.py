@@ -1,7 +1,10 @@
 """What the tests of packages, service and documents share."""
 
+from collections.abc import Iterator
+
 import pytest
 
+from tests.ops import machine as machines
 from tests.ops.distributions import Distributions, build
 
 OLDER = "0.0.9"
@@ -17,3 +20,10 @@ def distributions(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
 def older(tmp_path_factory: pytest.TempPathFactory) -> Distributions:
     """The same by an older number: what people upgrade from."""
     return build(tmp_path_factory.mktemp("older"), version=OLDER)
+
+
+@pytest.fixture
+def usual_port() -> Iterator[None]:
+    """The status page's usual port, which a machine's gateway wants on the same loopback."""
+    with machines.locked_cache():
+        yield

@@ -90,6 +90,7 @@ async def test_the_readme_can_be_followed(tmp_path: Path):
 
 @pytest.mark.scenarios
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("usual_port")
 async def test_the_readme_begins_in_an_empty_clone(tmp_path: Path):
     """`make demo` sets everything up by itself; afterwards the command is in the shell."""
     clone = copy_tracked(tmp_path / "clone")
@@ -103,6 +104,7 @@ async def test_the_readme_begins_in_an_empty_clone(tmp_path: Path):
 
 @pytest.mark.scenarios
 @pytest.mark.timeout(600)
+@pytest.mark.usefixtures("usual_port")
 async def test_the_first_page_installs(distributions: Distributions, tmp_path: Path):
     """Into an empty environment, with all that `gateway top` needs."""
     own = [line for line in commands(GUIDES[0]) if line.startswith(INSTALLING)]

@@ -36,6 +36,7 @@ def test_the_sdist_holds_what_a_packager_needs(distributions: Distributions):
     assert modes["systemd/install"] & 0o100
 
 
+@pytest.mark.usefixtures("usual_port")
 def test_it_installs_into_an_empty_venv_and_runs(distributions: Distributions, tmp_path: Path):
     """Nothing but the wheel and what it asks for: the demo runs, the commands answer."""
     binaries = make_venv(tmp_path / "venv", distributions.wheel)
