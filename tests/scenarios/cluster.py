@@ -42,6 +42,8 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     venues: tuple[str, ...] = ("lbank", "fmex")
     options: str = ""
     """More options of every account, as YAML lines."""
+    more: str = ""
+    """More of the whole configuration, as YAML lines."""
 
 
 class Meeting(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,7 +92,7 @@ http: null
 cluster:
   password: {PASSWORD}
   replicas: {self.shape.replicas}
-{self.meeting.options}accounts:
+{self.meeting.options}{self.shape.more}accounts:
 """
         daemon.config.write_text(text + "".join(map(self._account, self.accounts)))
         self.daemons[name] = daemon
