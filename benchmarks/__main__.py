@@ -14,6 +14,7 @@ NAMES = (
     "order_states",
     "latency",
     "durability",
+    "journal_growth",
     "backlog",
     "fan_out",
     "start_up",

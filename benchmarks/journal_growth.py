@@ -1,11 +1,10 @@
-"""Show whether writing gets slower as the journal grows.
+"""Whether writing gets slower as the journal grows.
 
-Fills a journal by its writer's store, in groups of 500, and prints the rate of
-each tenth of the way beside one unique index over all ids, the plain way that
-the journal does not take. Run it with::
-
-    python benchmarks/journal_growth.py            # 10^4 … 10^6
-    python benchmarks/journal_growth.py --large    # … 10^7, some 10 GiB of disk
+A journal is filled by its writer's store, housekeeping included, in groups of 500 events with
+random ids, as digests are. Beside it, in the same run, one table with a unique index over all
+ids: the plain way, which the journal does not take. The rate at a mark is that of the last
+70,000 events before it, more than one segment of ids. Ten million events take 10 GiB of disk:
+``python -m benchmarks.journal_growth --large``.
 """
 
 import argparse
@@ -15,22 +14,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import apsw
+import msgspec
 
+from benchmarks import report
+from benchmarks.report import RESULTS, Section, Table
 from gateway.events.model import Event, Fill, Origin
 from gateway.events.numbers import PlainDecimal
 from gateway.events.times import Timestamp
 from gateway.journal.database import connect_writer
 from gateway.journal.opening import open_store
 from gateway.journal.records import Prepared, prepare
-from gateway.journal.schema import PAGE_BYTES
 from gateway.journal.settings import DEFAULT_LIMITS, JournalSettings
 from gateway.journal.store import Addition
 
 GROUP = 500
 MARKS = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
+SMALL, LARGE = 5, 7
+"""So many marks by default, and where there is disk for it."""
 WINDOW = 70_000
-"""The rate at a mark is that of so many events before it: more than one segment of ids."""
+"""The rate at a mark is that of so many events before it."""
 
 Write = Callable[[list[Prepared]], None]
 
@@ -93,11 +95,22 @@ def written_bytes() -> int:
     return int(fields[fields.index("write_bytes:") + 1])
 
 
-def measure(name: str, way: Callable[[Path], Write], marks: tuple[int, ...]) -> None:
-    """Fill up to the last mark and print a line for each."""
+class Point(msgspec.Struct, frozen=True):
+    """How writing goes with so many events in the journal."""
+
+    events: int
+    rate: float
+    """Per second."""
+    written: int
+    """Bytes given to the disk per event."""
+
+
+def fill(way: Callable[[Path], Write], marks: tuple[int, ...]) -> list[Point]:
+    """Write up to the last mark."""
     make = groups()
-    first_rate = 0.0
-    with tempfile.TemporaryDirectory(dir=".") as directory:
+    points = []
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=RESULTS) as directory:
         write = way(Path(directory))
         count = 0
         for mark in marks:
@@ -108,28 +121,40 @@ def measure(name: str, way: Callable[[Path], Write], marks: tuple[int, ...]) -> 
             while count < mark:
                 write(make())
                 count += GROUP
-            rate = (count - count_before) / (time.perf_counter() - begun)
-            first_rate = first_rate or rate
-            per_event = (written_bytes() - bytes_before) // (count - count_before)
-            print(
-                f"{name:8} {mark:>10,} {rate:>9,.0f} events/s  ratio {rate / first_rate:.2f}"
-                f"  {per_event:>7,} bytes written/event",
-                flush=True,
-            )
+            seconds, news = time.perf_counter() - begun, count - count_before
+            points.append(Point(mark, news / seconds, (written_bytes() - bytes_before) // news))
+            print(points[-1], flush=True)
+    return points
 
 
-def main() -> None:
-    """Measure both ways."""
-    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    arguments.add_argument("--large", action="store_true", help="go on to ten million events")
-    arguments.add_argument("--plain", action="store_true", help="measure the plain index too")
-    options = arguments.parse_args()
-    marks = MARKS if options.large else MARKS[:5]
-    print(f"SQLite {apsw.sqlite_lib_version()}, pages of {PAGE_BYTES} bytes, groups of {GROUP}")
-    measure("journal", journal_way, marks)
-    if options.plain:
-        measure("plain", plain_way, marks[:5])
+def measure(*, quick: bool, marks: int = SMALL) -> Section:
+    """Fill both ways; the plain one not beyond a million, where it has told enough."""
+    found = {
+        "journal": fill(journal_way, MARKS[: 3 if quick else marks]),
+        "one unique index": fill(plain_way, MARKS[: 3 if quick else SMALL]),
+    }
+    rows = [
+        (
+            way,
+            f"{one.events:,}",
+            f"{one.rate:,.0f}",
+            f"{one.rate / points[0].rate:.2f}",
+            one.written,
+        )
+        for way, points in found.items()
+        for one in points
+    ]
+    columns = ("way", "events held", "events/s", "of the first", "bytes written/event")
+    return Section(
+        title="A journal that grows",
+        text=__doc__ or "",
+        command="python -m benchmarks journal_growth",
+        tables=[Table("Writing, by what is there already", columns, rows)],
+    )
 
 
 if __name__ == "__main__":
-    main()
+    arguments = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    arguments.add_argument("--large", action="store_true", help="go on to ten million events")
+    large = arguments.parse_args().large
+    report.keep("journal_growth", measure(quick=False, marks=LARGE if large else SMALL))
