@@ -139,7 +139,7 @@ def measure(*, quick: bool, marks: int = SMALL) -> Section:
             f"{one.events:,}",
             f"{one.rate:,.0f}",
             f"{one.rate / points[0].rate:.2f}",
-            one.written,
+            f"{one.written:,}",
         )
         for way, points in found.items()
         for one in points
