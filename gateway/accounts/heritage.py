@@ -37,7 +37,7 @@ from gateway.events.model import (
     StreamStatus,
     Unrecognized,
 )
-from gateway.events.numbers import PlainDecimal, add, compare
+from gateway.events.numbers import add, compare, same
 from gateway.events.times import Timestamp, to_nanoseconds
 
 ENDED_NS: Final = 3600 * 10**9
@@ -80,6 +80,7 @@ class _Heritage:
         early = self._find(Section.MARK, order.order_id, Mark)
         self._put(Section.MARK, order.order_id, None)
         ids = known.ids_here if known is not None else ()
+        mark = known.mark if known else early or _first_mark(event, order)
         self._put(
             Section.ORDER,
             order.order_id,
@@ -87,7 +88,7 @@ class _Heritage:
                 order=order,
                 symbol=event.symbol,
                 venue_symbol=event.venue_symbol,
-                mark=known.mark if known else early or _first_mark(event, order),
+                mark=_settled(mark, order),
                 event_id=event.id,
                 received_ns=to_nanoseconds(event.received_time),
                 ids_here=(*ids[-IDS_KEPT:], event.id, event.id),
@@ -99,7 +100,10 @@ class _Heritage:
     def _learn_fill(self, fill: Fill) -> None:
         known = self._find(Section.ORDER, fill.order_id, KnownOrder)
         if known is not None:
-            mark = _moved(known.mark, fill.quantity, known.order)
+            # Not held down to what the order was: REST tells its fills before its state.
+            mark = Mark(add(known.mark.quantity, fill.quantity))
+            if same(mark.quantity, known.order.filled_quantity):
+                mark = _settled(mark, known.order)
             self._put(Section.ORDER, fill.order_id, msgspec.structs.replace(known, mark=mark))
         elif fill.derived:
             early = self._find(Section.MARK, fill.order_id, Mark) or ZERO_MARK
@@ -189,13 +193,12 @@ def _newest_time(event: Event, known: KnownBalance | KnownPosition | None) -> Ti
     return known.venue_time
 
 
-def _moved(mark: Mark, quantity: PlainDecimal, order: Order) -> Mark:
-    """The mark after a fill; where it reaches the order's state, with all that this tells."""
-    reached = add(mark.quantity, quantity)
+def _settled(mark: Mark, order: Order) -> Mark:
+    """The mark beside a state of its order; where it reaches that, with all that this tells."""
     filled = order.filled_quantity
-    if filled is not None and compare(reached, filled) >= 0:
+    if filled is not None and compare(mark.quantity, filled) >= 0:
         return Mark(filled, order.average_price, order.fee)
-    return Mark(reached)
+    return mark
 
 
 def without_history(rows: Rows, now_ns: int) -> dict[tuple[str, str], bytes]:

@@ -9,10 +9,11 @@ from gateway.accounts.book import Book
 from gateway.accounts.heritage import inherit, without_history
 from gateway.accounts.news import Heard, News
 from gateway.accounts.rows import Section
+from gateway.contracts.told import Told
 from gateway.events.model import Event, Origin
 from gateway.telemetry.redaction import Redactor
 from tests.doubles import reports
-from tests.doubles.reports import balance, order, position
+from tests.doubles.reports import balance, fill, order, position
 
 STEPS = st.lists(
     st.one_of(
@@ -43,7 +44,15 @@ class Owner:
 
     def hear(self, told: reports.ToldOrder, at: int) -> list[Event]:
         """Take a push; the events that follow."""
-        news: News = self.book.apply([told], Heard(origin=Origin.PUSH, received_ns=reports.ns(at)))
+        return self._take([told], Heard(origin=Origin.PUSH, received_ns=reports.ns(at)))
+
+    def read(self, told: list[Told], at: int) -> list[Event]:
+        """Take what REST told; the events that follow."""
+        now = reports.ns(at)
+        return self._take(told, Heard(origin=Origin.RECOVERY, received_ns=now, as_of_ns=now))
+
+    def _take(self, told: list[Told], heard: Heard) -> list[Event]:
+        news: News = self.book.apply(told, heard)
         for _, section, key, value in news.changes:
             if value is None:
                 self.rows.pop((section, key), None)
@@ -66,6 +75,21 @@ def test_an_heir_tells_what_the_owner_would_have_told(before: list, since: list,
     for told in after:
         at = next(clock)
         assert [e.id for e in owner.hear(told, at)] == [e.id for e in heir.hear(told, at)]
+
+
+def test_fills_that_stand_before_their_order_are_accounted_for():
+    """REST tells an order's fills first and then its state; an heir tells none of them again."""
+    owner = Owner()
+    owner.hear(order("o1", "partially_filled", "3"), 1)
+    copy = dict(owner.rows)
+    seen = [fill("o1", None, "4", time=2, span=("3", "7")), order("o1", "partially_filled", "7")]
+    tail = [*owner.read(seen, 5), *owner.hear(order("o1", "partially_filled", "9", time=6), 6)]
+    assert [event.kind for event in tail] == ["fill", "order", "order", "fill"]
+
+    heir = Owner(inherit(copy, tail))
+
+    again = fill("o1", None, "4", time=2, span=("3", "7"))
+    assert not heir.read([again], 7)
 
 
 def test_what_ended_long_ago_is_not_handed_on():
