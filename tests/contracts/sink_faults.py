@@ -147,7 +147,7 @@ class ServerFaults:
             await peer.start()
             await insist(sink, items[5:])
 
-        assert {answer.result for answer in answers} <= NOT_NOW
+        assert {answer.result for answer in answers} <= NOT_NOW, answers
         expected = ids(items[5:] if self.forgets else items)
         assert expected == first_arrivals(await peer.held())
 
@@ -161,7 +161,7 @@ class ServerFaults:
             peer.resume()
             await insist(sink, items[5:])
 
-        assert answer.result in NOT_NOW
+        assert answer.result in NOT_NOW, answer
         assert ids(items) == first_arrivals(await peer.held())
 
     async def test_half_open(self, peer: Peer):
@@ -174,7 +174,7 @@ class ServerFaults:
             peer.link.restore()
             await insist(sink, items[5:])
 
-        assert {answer.result for answer in answers} <= NOT_NOW
+        assert {answer.result for answer in answers} <= NOT_NOW, answers
         assert peer.link.swallowed > 0
         assert ids(items) == first_arrivals(await peer.held())
 

@@ -48,6 +48,14 @@ class PostgresServer(ServerProcess):
         """As in `servers`."""
         return f"{HOST}:{self.port}"
 
+    def kill(self) -> None:
+        """As if its computer died: no process of it serves a last question, as orphans do."""
+        if self._process is not None and self.running:
+            self.pause()  # it can replace none of them meanwhile
+            for child in _children(self._process.pid):
+                os.kill(child, signal.SIGKILL)
+        super().kill()
+
     def make(self) -> None:
         """Make its data directory."""
         password = self._folder / "admin"
@@ -182,6 +190,10 @@ class PostgresServer(ServerProcess):
     def _end_connections(self, name: str) -> None:
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s"
         self.ask(query, name)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def _hand_over(folder: Path) -> None:
