@@ -4,9 +4,6 @@ Without a name all but `soak`: about twenty minutes on two quiet processors. `so
 an hour, two minutes with `--quick`.
 """
 
-import argparse
-import importlib
-
 from benchmarks import report
 
 NAMES = (
@@ -31,14 +28,7 @@ ALL = (*NAMES, *BY_NAME_ONLY)
 
 def main() -> None:
     """Measure what was asked for, then write the page from the latest of everything."""
-    arguments = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ALL)}")
-    arguments.add_argument("--quick", action="store_true", help="few repetitions, to try it out")
-    options = arguments.parse_args()
-    for name in options.names or NAMES:
-        print(f"== {name}", flush=True)
-        section = importlib.import_module(f"benchmarks.{name}").measure(quick=options.quick)
-        report.keep(name, section)
+    report.measure_all("benchmarks", __doc__, ALL, NAMES)
     report.write_page(ALL)
 
 

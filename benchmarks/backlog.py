@@ -114,7 +114,7 @@ def measure(*, quick: bool, events: int = EVENTS) -> Section:
     return Section(
         title="Draining a backlog",
         text=__doc__ or "",
-        command="python -m benchmarks backlog",
+        command=f"python -m benchmarks.backlog{' --large' if events > EVENTS else ''}",
         tables=[Table("One sink at a time", ("sink", "events", "events/s", "MiB more"), rows)],
     )
 

@@ -148,7 +148,7 @@ def measure(*, quick: bool, marks: int = SMALL) -> Section:
     return Section(
         title="A journal that grows",
         text=__doc__ or "",
-        command="python -m benchmarks journal_growth",
+        command=f"python -m benchmarks.journal_growth{' --large' if marks > SMALL else ''}",
         tables=[Table("Writing, by what is there already", columns, rows)],
     )
 

@@ -4,6 +4,8 @@ Each benchmark module gives one `Section`; its docstring is the section's text, 
 that what is measured is described where it is measured.
 """
 
+import argparse
+import importlib
 import os
 import platform
 import subprocess
@@ -83,6 +85,22 @@ class Section(msgspec.Struct, frozen=True, kw_only=True):
     """Verdicts: which target is met, and by how much one is missed."""
     measured_at: str = ""
     machine: str = ""
+
+
+def measure_all(
+    program: str, text: str | None, names: Sequence[str], otherwise: Sequence[str]
+) -> None:
+    """Measure what the command line names, or what is meant otherwise, and keep it.
+
+    `program` and `text` are what ``--help`` says of it.
+    """
+    arguments = argparse.ArgumentParser(prog=f"python -m {program}", description=text)
+    arguments.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(names)}")
+    arguments.add_argument("--quick", action="store_true", help="small sizes, to try it out")
+    options = arguments.parse_args()
+    for name in options.names or otherwise:
+        print(f"== {name}", flush=True)
+        keep(name, importlib.import_module(f"benchmarks.{name}").measure(quick=options.quick))
 
 
 def keep(name: str, section: Section) -> None:

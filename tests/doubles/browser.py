@@ -121,7 +121,7 @@ async def open_browser() -> AsyncIterator[Tab]:
 async def _tab_url(profile: Path) -> str:
     port_file = trio.Path(profile, "DevToolsActivePort")
     with trio.fail_after(60):  # Chromium writes the file when it listens
-        while not await port_file.exists() or "\n" not in await port_file.read_text():  # noqa: ASYNC110
+        while not await port_file.exists() or "\n" not in await port_file.read_text():  # noqa: ASYNC110 (another process)
             await trio.sleep(0.05)
     port = int((await port_file.read_text()).split("\n")[0])
     async with connect(f"http://127.0.0.1:{port}") as client:

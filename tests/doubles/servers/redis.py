@@ -168,7 +168,7 @@ async def open_redis_cluster(folder: Path, password: str) -> AsyncIterator[list[
 async def _until_all_slots_are_known(node: RedisNode) -> None:
     with trio.fail_after(START_SECONDS):
         # No bell rings for what a node hears from the others.
-        while f"cluster_slots_ok:{SLOTS}" not in await node.ask_cluster("INFO"):  # noqa: ASYNC110
+        while f"cluster_slots_ok:{SLOTS}" not in await node.ask_cluster("INFO"):  # noqa: ASYNC110 (another process)
             await trio.sleep(POLL_SECONDS)
 
 

@@ -17,7 +17,7 @@ def members(*names: str, leaving: str | None = None) -> dict[str, Member]:
     }
 
 
-def view(owner: str | None, *, to: str | None = None, there: str = "me other", **more) -> View:  # noqa: ANN003 - any
+def view(owner: str | None, *, to: str | None = None, there: str = "me other", **more) -> View:  # noqa: ANN003 - whatever fields a view has
     """The account `a`, pinned to `me` unless said otherwise."""
     owners = {} if owner is None else {"a": Owned(Ownership(epoch=1, owner=owner, successor=to), 7)}
     wishes = Wishes(pins={"a": more.get("pin", "me")})

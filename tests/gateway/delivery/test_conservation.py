@@ -1,7 +1,7 @@
 # ruff: noqa: D103 - the name of an act says what it does
 """For every sink, at any moment, nothing is unaccounted for: over random histories."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,7 +51,7 @@ class History:
                 if not going_on:
                     await self.come_to_rest()
 
-    async def live_until_restart(self, rest) -> bool:  # noqa: ANN001 - any
+    async def live_until_restart(self, rest: Iterator[tuple[str, int]]) -> bool:
         """True when a restart is next."""
         for name, number in rest:
             if name == "restart":
