@@ -158,6 +158,9 @@ class SinkContext(msgspec.Struct, frozen=True, kw_only=True):
     options: SinkOptions
     clock: Clock
     redactor: Redactor
+    settled_seq: int = 0
+    """What the sink is opened behind: of later events some may have reached the peer before a
+    crash; what comes of earlier ones is sent again on purpose."""
 
 
 class SinkSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,7 +1,8 @@
 """Carries batches to one sink, and keeps the account of what became of them.
 
 The cursor moves only over what the sink accepted, what the filters left out, and
-what the dead letters hold; see `batch` for a batch that was accepted in part.
+what the dead letters hold; see `batch` for a batch that was accepted in part, and
+`progress` for how it gets to disk.
 """
 
 from collections.abc import Sequence
@@ -15,6 +16,7 @@ from gateway.delivery.batch import Batch, Refusal
 from gateway.delivery.errands import Errand
 from gateway.delivery.meter import OVERFLOW, SinkMeter
 from gateway.delivery.policy import Result, Trouble, wait_seconds
+from gateway.delivery.progress import Progress, Settled
 from gateway.delivery.pulse import Pulse
 from gateway.delivery.steering import Steering
 from gateway.delivery.surroundings import Surroundings
@@ -33,11 +35,16 @@ class Courier:
         steering: Steering,
     ) -> None:
         self.position = position
+        """As it is on disk."""
+        self.cursor = position.cursor
+        """The last seq that is settled, on disk or on its way there."""
         self.meter = SinkMeter(configured.name, around.metrics, around.clock)
         self.pulse = Pulse(configured.name, around.clock, around.redactor, self.meter)
         self._name = configured.name
         self._timeout = configured.options.timeout
         self._journal = around.journal
+        most_events = configured.options.batch.events
+        self.progress = Progress(configured.name, around.journal, most_events, self._on_disk)
         self._clock = around.clock
         self._steering = steering
         retry = configured.options.retry
@@ -57,6 +64,8 @@ class Courier:
 
     async def run_errand(self, sink: Sink, errand: Errand) -> bool:
         """Deliver a batch of what is sent again; False when nothing is left of it."""
+        # After a crash nothing then stands between what was settled and what comes again.
+        await self.progress.wait_on_disk()
         items = await errand.items()
         if not items:
             return False
@@ -67,6 +76,7 @@ class Courier:
 
     async def catch_up(self, gone_seq: int) -> None:
         """Follow a cursor that retention moved; count as dropped what it did not."""
+        await self.progress.wait_on_disk()
         await self.look_up()
         missing = gone_seq - self.position.cursor
         if missing > 0:
@@ -87,6 +97,7 @@ class Courier:
     def moved(self, position: SinkPosition) -> None:
         """Take a newer position."""
         self.position = position
+        self.cursor = max(self.cursor, position.cursor)  # retention moves it as well
         self.meter.moved(position)
 
     async def failed(
@@ -109,9 +120,10 @@ class Courier:
         if step is None:
             return
         dead = [self._dead_letter(refusal, batch) for refusal in step.refused]
-        position = await self._journal.advance(
-            self._name, step.to_seq, delivered=step.delivered, filtered=step.filtered, dead=dead
-        )
+        self.cursor = max(self.cursor, step.to_seq)
+        await self.progress.take(Settled(step, dead))
+
+    def _on_disk(self, position: SinkPosition, dead: Sequence[DeadLetter]) -> None:
         self.moved(position)
         self._tell_dead(dead)
 

@@ -41,13 +41,9 @@ class Worker:
         self.courier = Courier(configured, position, around, self._steering)
         self.feed = Feed(around.journal, configured.options)
         self._journal = around.journal
-        self._context = SinkContext(
-            name=configured.name,
-            state_dir=around.state_dir,
-            options=configured.options,
-            clock=around.clock,
-            redactor=Redactor(around.redactor),
-        )
+        self._clock = around.clock
+        self._state_dir = around.state_dir
+        self._redactor = Redactor(around.redactor)
         self._errands_only = errands_only
         self._scope = trio.CancelScope()
         self._drain_to = 0
@@ -117,21 +113,25 @@ class Worker:
     async def run(self) -> None:
         """Deliver until told to end. Raises only what the journal raises."""
         try:
-            with self._scope:
-                while self._goes_on():
-                    if self.paused:
-                        await self._steering.wait_for_other(Wish.PAUSE)
-                    else:
-                        await self._open_and_serve()
+            async with self.courier.progress.kept():
+                with self._scope:
+                    await self._run()
         finally:
             for errand in self._errands:
                 errand.end(completed=False)
             self._ended.set()
 
+    async def _run(self) -> None:
+        while self._goes_on():
+            if self.paused:
+                await self._steering.wait_for_other(Wish.PAUSE)
+            else:
+                await self._open_and_serve()
+
     def _goes_on(self) -> bool:
         match self._steering.wish:
             case Wish.DRAIN:
-                return not self._errands_only and self.courier.position.cursor < self._drain_to
+                return not self._errands_only and self.courier.cursor < self._drain_to
             case Wish.STOP:
                 return False
             case _:
@@ -144,7 +144,7 @@ class Worker:
         try:
             with limit:
                 async with self.configured.spec.open(
-                    self.configured.settings, self._context
+                    self.configured.settings, self._context()
                 ) as sink:
                     limit.deadline = math.inf
                     await self._serve(sink)
@@ -157,6 +157,16 @@ class Worker:
             message = f"not opened or closed within {timeout:g} s"
             await self.courier.failed(Trouble(result=Result.TIMEOUT, message=message))
 
+    def _context(self) -> SinkContext:
+        return SinkContext(
+            name=self.configured.name,
+            state_dir=self._state_dir,
+            options=self.configured.options,
+            clock=self._clock,
+            redactor=self._redactor,
+            settled_seq=self.courier.cursor,
+        )
+
     async def _serve(self, sink: Sink) -> None:
         while self._goes_on() and not self.paused:
             if self._errands:
@@ -167,7 +177,7 @@ class Worker:
                 await self._live_step(sink)
 
     def _has_more(self) -> bool:
-        return self._batch is not None or self.courier.position.cursor < self._journal.last_seq
+        return self._batch is not None or self.courier.cursor < self._journal.last_seq
 
     async def _wait_for_errand(self) -> None:
         if not self._errands:
@@ -191,7 +201,7 @@ class Worker:
         hurry = self._steering.wish is Wish.DRAIN or bool(self._errands)
         try:
             with self._steering.cut(idle=True):
-                self._batch = await self.feed.gather(self.courier.position.cursor, hurry=hurry)
+                self._batch = await self.feed.gather(self.courier.cursor, hurry=hurry)
         except Overtaken as overtaken:
             await self.courier.catch_up(overtaken.record_seq - 1)
 

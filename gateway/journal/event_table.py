@@ -24,8 +24,8 @@ from gateway.journal.records import (
     from_fields,
 )
 
-_INSERT: Final = f"INSERT INTO events ({RECORD_COLUMNS}, checksum) VALUES"
-_REPLACE: Final = "INSERT OR REPLACE INTO book (account, section, key, value, checksum) VALUES"
+_INSERT: Final = f"INSERT INTO events ({RECORD_COLUMNS}, checksum)"
+_REPLACE: Final = "INSERT OR REPLACE INTO book (account, section, key, value, checksum)"
 _SELECT: Final = f"SELECT {RECORD_COLUMNS}, checksum FROM events WHERE seq > ? ORDER BY seq LIMIT ?"
 
 

@@ -110,7 +110,7 @@ class HeldIds:
         def write() -> None:
             sealing.filter.add(part)
             rows = [(sealing.number, event_id) for event_id in part]
-            insert_rows(self._connection, "INSERT INTO sealed_ids (segment, id) VALUES", rows)
+            insert_rows(self._connection, "INSERT INTO sealed_ids (segment, id)", rows)
             if is_last:
                 row = (sealing.number, sealing.last_seq, sealing.filter.finish())
                 self._connection.execute(

@@ -38,6 +38,8 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     group_events: int = 2_000
     """One commit takes no more, so that the first in it does not wait for too many."""
     group_bytes: int = 2 * _MIB
+    hurried_events: int = 256
+    """Nor does it take more than this where a sink waits to be moved on."""
     segment_ids: int = 65_536
     """Ids held in memory before they are sealed (see `ids`)."""
     recent_events: int = 10_000

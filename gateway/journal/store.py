@@ -4,6 +4,7 @@ A group of requests is one transaction. Nothing in memory moves before its commi
 returned, so a group that failed for want of space can be written again as it is.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, cast
@@ -26,6 +27,11 @@ _SPARE_PAGES: Final = 4_096
 _SPARE_SHARE: Final = 8
 """Or an eighth of the file: giving back what is soon needed again would be work for nothing."""
 _SHRINK_PAGES: Final = 256
+_SHRINK_SECONDS: Final = 1.0
+"""How often it is looked whether there are too many."""
+
+_NORMAL: Final = 1
+"""Of SQLite's `synchronous`: a commit reaches the disk with a later one, or a checkpoint."""
 
 
 class Addition(msgspec.Struct, frozen=True):
@@ -103,6 +109,7 @@ class Store:
         self._say_closed = say_closed
         self._wal_pages = 0
         self._is_shrinking = False
+        self._shrink_at = 0.0
         connection.set_wal_hook(self._note_wal)
 
     def write(self, group: Sequence[Request]) -> Written:
@@ -126,8 +133,8 @@ class Store:
                 self._checkpoint()
             step = self._ids.step(self.ledger.first_seq, self.ledger.next_seq - 1)
             if step is None:
-                return self._shrink()
-            with self._transaction():
+                return self._shrink_if_due()
+            with self._unsynced(), self._transaction():
                 step.write()
             step.done()
             return True
@@ -149,6 +156,15 @@ class Store:
     def abandon(self) -> None:
         """Let go after a failure, without another write: recovery at the next start tells."""
         let_go(self._connection)
+
+    def _shrink_if_due(self) -> bool:
+        # To look costs as much as an insert: not behind every group.
+        if time.monotonic() < self._shrink_at:
+            return False
+        more = self._shrink()
+        if not more:
+            self._shrink_at = time.monotonic() + _SHRINK_SECONDS
+        return more
 
     def _shrink(self) -> bool:
         """Give free pages back to the file system, a few at a time."""
@@ -177,6 +193,20 @@ class Store:
         except BaseException:
             self._roll_back()
             raise
+
+    @contextmanager
+    def _unsynced(self) -> Iterator[None]:
+        """Let a transaction reach the disk with the group that comes after it.
+
+        For what a crash may undo, since it is done anew then: its own fsync would take as
+        long as a group's.
+        """
+        durability = self._connection.pragma("synchronous")
+        self._connection.pragma("synchronous", _NORMAL)
+        try:
+            yield
+        finally:
+            self._connection.pragma("synchronous", durability)
 
     def _roll_back(self) -> None:
         if self._connection.in_transaction:

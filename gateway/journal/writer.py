@@ -138,9 +138,13 @@ class Writer:
     def _take(self, *, patient: bool) -> list[Job]:
         """What waits, up to a group's bounds; nothing when there is none."""
         group = self._take_ahead()
+        # Who is in a hurry does not wait for many others.
+        most = self._limits.group_events
+        if group:
+            most = min(most, self._limits.hurried_events)
         events = size = 0
         try:
-            while events < self._limits.group_events and size < self._limits.group_bytes:
+            while events < most and size < self._limits.group_bytes:
                 self.last_life = time.monotonic()
                 job = self._queue.get(patient and not group, self._limits.retry_seconds)
                 if job is None:

@@ -7,6 +7,7 @@
 import tempfile
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,16 +49,19 @@ class JsonlSettings(msgspec.Struct, frozen=True, kw_only=True):
 class JsonlSink:
     """Appends each batch in a thread and answers when it is on disk."""
 
-    def __init__(self, file: LineFile, tidier: Tidier) -> None:
+    def __init__(self, file: LineFile, tidier: Tidier, settled_seq: int) -> None:
         self._file = file
         self._tidier = tidier
+        self._settled_seq = settled_seq
         self._thread = OneThread()
 
     async def deliver(self, items: Sequence[Item]) -> Sequence[Verdict]:
         """Append and fsync all lines, or leave none of them and raise `SinkUnavailable`."""
         lines = [item.body + b"\n" for item in items]
+        on_purpose = bool(items) and items[0].record.seq <= self._settled_seq
+        append = partial(self._file.append, lines, on_purpose=on_purpose)
         try:
-            rotated = await self._thread.run(self._file.append, lines)
+            rotated = await self._thread.run(append)
         except OSError as error:
             raise SinkUnavailable(f"cannot write {self._file.path}: {error.strerror}") from error
         self._file.confirm()
@@ -75,7 +79,8 @@ async def open_jsonl(settings: JsonlSettings, context: SinkContext) -> AsyncIter
     """Open the sink. The file itself is opened by the first delivery."""
     path = context.state_dir / settings.path
     tidier = Tidier(path, compress=settings.compress, keep=settings.keep, clock=context.clock)
-    sink = JsonlSink(LineFile(path, settings.rotate, context.clock), tidier)
+    file = LineFile(path, settings.rotate, context.clock)
+    sink = JsonlSink(file, tidier, context.settled_seq)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(tidier.run, name=f"sink:{context.name}:tidier")
         tidier.wake()  # what a crash left half done
@@ -113,7 +118,7 @@ SINK: Final = SinkSpec(
     guarantees=(
         "An event is accepted once its line is fsynced. Lines come in order of seq and are never"
         " torn: a half line that a crash left is removed before the next is written. Events of"
-        " the batch in flight at a crash are recognised in the file and not written again."
+        " the batches in flight at a crash are recognised in the file and not written again."
     ),
     quick_start="sinks:\n  events: {type: jsonl, path: events.jsonl}\n",
 )

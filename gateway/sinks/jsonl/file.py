@@ -18,6 +18,8 @@ MODE: Final = 0o640
 """Events tell positions and balances: nobody but the group may read along."""
 BLOCK_BYTES: Final = 64 * 1024
 """Step of the search for the last whole line."""
+TAIL_BYTES: Final = 64 * 1024 * 1024
+"""So far back stands what may come again: some batches of at most 8 MiB."""
 
 TORN_LINE_REMOVED = Happening(
     "jsonl_torn_line_removed",
@@ -35,20 +37,24 @@ class LineFile:
         self._clock = clock
         self._descriptor: int | None = None
         self._doubtful = True
-        """The last append may have reached the disk although nobody was told so."""
+        """Appends may have reached the disk although nobody was told so."""
+        self._more_behind = False
+        """The file goes on behind the lines that came last, with more that may come again."""
 
-    def append(self, lines: Sequence[bytes]) -> bool:
+    def append(self, lines: Sequence[bytes], *, on_purpose: bool = False) -> bool:
         """Put `lines` on disk; True when a full file was put aside for them.
 
-        Until `confirm`, a call that brings them again finds them there. On an `OSError`
-        the file ends where it ended before, as far as the disk lets itself be written to;
-        whatever is left is healed by the next call.
+        Until `confirm`, a call that brings them again finds them there; so does the first
+        one, unless it brings them again `on_purpose`. On an `OSError` the file ends where
+        it ended before, as far as the disk lets itself be written to; whatever is left is
+        healed by the next call.
         """
         rotated = self._open_current(sum(map(len, lines)))
         descriptor = self._descriptor
         assert descriptor is not None
-        if self._doubtful:
-            lines = lines[_already_there(descriptor, lines) :]
+        if self._doubtful and not on_purpose:
+            count, self._more_behind = _already_there(descriptor, lines)
+            lines = lines[count:]
         self._doubtful = True
         end = os.fstat(descriptor).st_size
         try:
@@ -68,7 +74,7 @@ class LineFile:
         Not said in the thread that appends: one that was left behind, because its time
         was over, ends without anybody who hears of it.
         """
-        self._doubtful = False
+        self._doubtful = self._more_behind
 
     def close(self) -> None:
         """Close the file, if open; the next append opens it again."""
@@ -137,21 +143,25 @@ def _end_of_last_line(descriptor: int, size: int) -> int:
     return 0
 
 
-def _already_there(descriptor: int, lines: Sequence[bytes]) -> int:
-    """How many of the first `lines` are the last ones of the file, byte for byte.
+def _already_there(descriptor: int, lines: Sequence[bytes]) -> tuple[int, bool]:
+    """How many of the first `lines` end the file, byte for byte, and whether more follows them.
 
-    So an append whose answer was lost is not written twice. Comparing text, not
-    seq, keeps this right when a journal was replaced or a range is replayed.
+    So an append whose answer was lost is not written twice, nor are batches that were
+    accepted right before a crash and come again in other portions. Comparing text, not
+    seq, keeps this right when a journal was replaced.
     """
     size = os.fstat(descriptor).st_size
-    length = sum(map(len, lines))
-    tail = os.pread(descriptor, min(length, size), max(0, size - length))
-    for count in range(len(lines), 0, -1):
-        if not tail.endswith(lines[count - 1]):
-            continue
-        if tail.endswith(b"".join(lines[:count])):
-            return count
-    return 0
+    tail = os.pread(descriptor, min(size, TAIL_BYTES), max(0, size - TAIL_BYTES))
+    at = tail.rfind(b"\n" + lines[0]) + 1
+    if at == 0 and not tail.startswith(lines[0]):
+        return 0, False
+    count = 0
+    while count < len(lines) and tail.startswith(lines[count], at):
+        at += len(lines[count])
+        count += 1
+    if at == len(tail) or count == len(lines):
+        return count, at < len(tail)
+    return 0, False  # something else follows: it was sent again on purpose
 
 
 def _write_all(descriptor: int, data: bytes) -> None:

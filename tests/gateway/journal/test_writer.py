@@ -36,6 +36,17 @@ def test_a_move_of_a_sink_passes_events_that_wait():
     assert events[4:] == writer._take(patient=False)
 
 
+def test_a_move_of_a_sink_waits_for_few():
+    """A group that moves a sink takes fewer events along, so that it is soon on disk."""
+    writer = idle_writer(group_events=100, hurried_events=3)
+    for _ in range(10):
+        writer.put(job(1))
+    writer.put(job(), ahead=True)
+
+    assert len(writer._take(patient=False)) == 4
+    assert len(writer._take(patient=False)) == 7
+
+
 def test_a_group_takes_what_comes_ahead_meanwhile():
     """Put ahead behind what fits into one group, it still is in that group, once."""
     writer = idle_writer(group_events=10)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -102,6 +103,30 @@ def test_the_batch_in_flight_is_recognised(path: Path, clock: HandClock):
     file.close()
 
     assert path.read_bytes() == b"one\ntwo\nthree\nfour\nfour\n"
+
+
+def test_batches_in_flight_are_recognised_in_other_portions(path: Path, clock: HandClock):
+    """Several batches that stand behind the cursor come again, cut elsewhere: none is doubled."""
+    lines = [b"line %d\n" % number for number in range(9)]
+    path.write_bytes(b"".join(lines[:7]))
+    file = LineFile(path, None, clock)
+    for part in (lines[2:4], lines[4:5], lines[5:8], lines[8:]):
+        file.append(part)
+        file.confirm()
+    file.close()
+
+    assert path.read_bytes() == b"".join(lines)
+
+
+async def test_what_is_sent_again_after_a_restart_is_written_again(path: Path):
+    """`gateway replay` right after a start is no batch that a crash cut short."""
+    async with open_at(path) as sink:
+        await sink.deliver(fills(3))
+    behind = msgspec.structs.replace(context(path.parent), settled_seq=3)
+    async with open_jsonl(JsonlSettings(path=path.name), behind) as sink:
+        await sink.deliver(fills(2, first=2))
+
+    assert len(contents(path).splitlines()) == 5
 
 
 def test_an_append_that_nobody_waited_for_is_recognised(path: Path, clock: HandClock):
