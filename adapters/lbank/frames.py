@@ -102,7 +102,8 @@ Frame = OrderPush | AssetPush | Ping | Pong | Refusal | Unknown
 class _Envelope(msgspec.Struct, frozen=True, gc=False):
     type: Any = None
     pair: Any = None
-    order_update: msgspec.Raw = msgspec.field(name="orderUpdate", default=msgspec.Raw())
+    order_update: OrderUpdate | None = msgspec.field(name="orderUpdate", default=None)
+    """Decoded in the same pass, since nearly every frame has it."""
     data: msgspec.Raw = msgspec.Raw()
     action: Any = None
     ping: Any = None
@@ -112,7 +113,6 @@ class _Envelope(msgspec.Struct, frozen=True, gc=False):
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope, float_hook=str)
-_ORDER: Final = msgspec.json.Decoder(OrderUpdate, float_hook=str)
 _ASSET: Final = msgspec.json.Decoder(AssetUpdate, float_hook=str)
 
 
@@ -131,9 +131,9 @@ def decode_frame(text: str) -> Frame:
 def _sorted_out(envelope: _Envelope) -> Frame:
     match envelope.type:
         case "orderUpdate":
-            if not envelope.order_update:
+            if envelope.order_update is None:
                 return Unknown("missing_field")
-            return OrderPush(envelope.pair, _ORDER.decode(envelope.order_update))
+            return OrderPush(envelope.pair, envelope.order_update)
         case "assetUpdate":
             if not envelope.data:
                 return Unknown("missing_field")

@@ -35,6 +35,9 @@ from gateway.events.numbers import (
 )
 from gateway.events.times import TimeError, Timestamp, from_milliseconds
 
+# Python 3.11 takes 80 ns to find a member of an enum; here that happens with every frame.
+_UNKNOWN: Final = OrderStatus.UNKNOWN
+_MARKET: Final = OrderType.MARKET
 _LIQUIDITY: Final = {"maker": Liquidity.MAKER, "taker": Liquidity.TAKER}
 
 
@@ -134,7 +137,7 @@ def ratio(
 
 def status_of(word: str) -> OrderStatus:
     """The unified status of a status number."""
-    return STATUSES.get(word, OrderStatus.UNKNOWN)
+    return STATUSES.get(word, _UNKNOWN)
 
 
 # --- pushes --------------------------------------------------------------------
@@ -183,7 +186,7 @@ def _order_state(update: OrderUpdate, terms: Terms) -> Order:
 
 
 def _limit_price(update: OrderUpdate, terms: Terms, venue_status: str) -> PlainDecimal | None:
-    if terms.type is OrderType.MARKET:
+    if terms.type is _MARKET:
         return None
     told = number_of(update.order_price)
     if told is None and venue_status not in TRADED_STATUSES:
