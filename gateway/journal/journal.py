@@ -151,7 +151,8 @@ class Journal:
 
     async def wait_past(self, seq: int) -> None:
         """Wait until a record after `seq` can be read."""
-        await trio.lowlevel.checkpoint()
+        if self.last_seq > seq:
+            await trio.lowlevel.checkpoint()
         while self.last_seq <= seq:
             await self._bell.park()
 

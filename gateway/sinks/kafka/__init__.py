@@ -45,7 +45,7 @@ SINK: Final = SinkSpec(
         "An event is accepted once all replicas in sync have it (`acks=all`). The key is the"
         " account, so that events of one account and topic are in one partition and in order of"
         " seq. The producer is idempotent: what it repeats by itself stands once. After a crash or"
-        " a cut delivery the batch in flight is sent again: consumers go by the header `id`."
+        " a cut delivery the batches in flight are sent again: consumers go by the header `id`."
         " A message above the brokers' limit goes to the dead letters; all else waits."
     ),
     quick_start="""\

@@ -44,10 +44,10 @@ SINK: Final = SinkSpec(
     guarantees=(
         "An event is accepted once the broker has acknowledged it (QoS 1); what it does for"
         " subscribers that are away is the broker's affair. Events are published in order of seq."
-        " After a lost acknowledgement or a crash the batch in flight is published again: consumers"
-        " go by the event's id. What the broker calls too large or malformed, and an event over"
-        " which it ends the connection by an error of the protocol, goes to the dead letters; all"
-        " else waits."
+        " After a lost acknowledgement or a crash the batches in flight are published again:"
+        " consumers go by the event's id. What the broker calls too large or malformed, and an"
+        " event over which it ends the connection by an error of the protocol, goes to the dead"
+        " letters; all else waits."
     ),
     quick_start="""\
 sinks:

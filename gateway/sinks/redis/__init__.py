@@ -52,7 +52,7 @@ SINK: Final = SinkSpec(
         "An event is accepted once Redis has added it to its stream; whether it is on Redis's disk"
         " by then is Redis's own `appendfsync`. Each stream is in order of seq. On one server, or"
         " behind sentinels, a batch is added whole or not at all. After a lost answer or a crash"
-        " the batch in flight is added again: consumers go by the field `id`. Nothing is refused"
+        " the batches in flight are added again: consumers go by the field `id`. Nothing is refused"
         " for good: a full, read-only or wrongly configured server is tried again."
     ),
     quick_start="""\
