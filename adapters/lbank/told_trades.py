@@ -4,7 +4,7 @@ Whether the `id` in transaction_history is the `txUuid` of a push is not documen
 Where it is not, a trade that was pushed and then listed would be told twice. So the
 trades that this process told are kept for a while: a listed one with another id, but
 of the same order, price, quantity and moment, is the same trade. As soon as one id of
-a push is found in a list, ids are all that counts.
+a push is found in a list, ids are all that counts, and nothing more is kept.
 """
 
 from collections.abc import Sequence
@@ -13,8 +13,7 @@ from typing import Final
 import msgspec
 
 from gateway.contracts.told import Told, ToldFill, ToldOrder, ToldUnrecognized
-from gateway.events.model import Fill
-from gateway.events.numbers import same
+from gateway.events.numbers import PlainDecimal, same
 from gateway.events.times import to_nanoseconds
 
 _ORDERS_KEPT: Final = 5_000
@@ -25,7 +24,9 @@ _APART_NS: Final = 2 * 10**9
 
 
 class _Trade(msgspec.Struct, frozen=True, gc=False):
-    fill: Fill
+    fill_id: str | None
+    price: PlainDecimal
+    quantity: PlainDecimal
     at_ns: int
 
 
@@ -39,13 +40,14 @@ class ToldTrades:
 
     def note(self, told: Told) -> None:
         """Keep the trade that a push told, if it told one."""
-        trade = told.trade if isinstance(told, ToldOrder) else None
-        if trade is None:
+        if self._ids_agree or not isinstance(told, ToldOrder) or told.trade is None:
             return
-        order_id = trade.fill.order_id
+        fill = told.trade.fill
+        order_id = fill.order_id
         if order_id not in self._orders and len(self._orders) >= _ORDERS_KEPT:
             del self._orders[next(iter(self._orders))]
-        self._orders.setdefault(order_id, []).append(_Trade(trade.fill, _moment(trade)))
+        trade = _Trade(fill.fill_id, fill.price, fill.quantity, _moment(told.trade))
+        self._orders.setdefault(order_id, []).append(trade)
 
     def untold(
         self, order_id: str, listed: Sequence[ToldFill | ToldUnrecognized]
@@ -53,7 +55,9 @@ class ToldTrades:
         """What a list tells of an order, without what pushes told under another id."""
         told = self._orders.get(order_id, [])
         listed_ids = {each.fill.fill_id for each in listed if isinstance(each, ToldFill)}
-        self._ids_agree |= any(trade.fill.fill_id in listed_ids for trade in told)
+        if any(trade.fill_id in listed_ids for trade in told):
+            self._ids_agree = True
+            self._orders.clear()
         if self._ids_agree:
             return list(listed)
         left = list(told)
@@ -74,8 +78,8 @@ def _take_equal(left: list[_Trade], listed: ToldFill | ToldUnrecognized) -> bool
 def _is_same(trade: _Trade, listed: ToldFill) -> bool:
     return (
         abs(trade.at_ns - _moment(listed)) <= _APART_NS
-        and same(trade.fill.quantity, listed.fill.quantity)
-        and same(trade.fill.price, listed.fill.price)
+        and same(trade.quantity, listed.fill.quantity)
+        and same(trade.price, listed.fill.price)
     )
 
 

@@ -95,3 +95,13 @@ def test_old_orders_are_let_go_of():
         trades.note(msgspec.structs.replace(push, trade=trade))
 
     assert ["other"] == untold(trades, listed("other"))
+
+
+def test_nothing_is_kept_once_ids_agree():
+    """Where lists name trades as pushes do, a busy account costs no memory here."""
+    trades = ToldTrades()
+    trades.note(pushed("t1"))
+    untold(trades, listed("t1"))
+    trades.note(pushed("t2"))
+
+    assert ["another"] == untold(trades, listed("another"))
