@@ -5,7 +5,7 @@ Plain text frames pass the library by (`fast_lane`) on their way into that chann
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import h11
 import trio
@@ -69,6 +69,7 @@ async def upgrade(
                     max_message_size=max_message_bytes,
                     receive_buffer_size=RECEIVE_BYTES,
                 )
+            _let_handshake_go(connection)
             websocket = TrioWebSocket(connection, guard)
             try:
                 yield websocket
@@ -77,6 +78,15 @@ async def upgrade(
                 nursery.cancel_scope.cancel()
     except _READER_ERRORS:
         raise (websocket.loss() if websocket is not None else invalid_handshake()) from None
+
+
+def _let_handshake_go(connection: WebSocketConnection) -> None:
+    """Free what only the upgrade needed: h11's side of it, 2 KiB for as long as it is kept.
+
+    The library keeps it and asks it nothing once the connection is open.
+    """
+    handshake: Any = connection._wsproto.handshake  # noqa: SLF001  (nobody else lets go)
+    handshake._h11_connection = None  # noqa: SLF001
 
 
 class PacedStream(UpgradeGuard):
