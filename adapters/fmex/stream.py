@@ -49,17 +49,18 @@ class Stream:
         """Subscribe and listen. Ends only by raising a `StreamError`."""
         async with open_single_failure_nursery() as nursery:
             nursery.start_soon(self._listen)
-            nursery.start_soon(self._liveness.run, self._beat)
-            await self._subscribe()
-            # Not before: a sibling exchange accepts a bad login and stays mute. Only
-            # the confirmation of every topic shows that we shall be told anything.
-            task_status.started()
+            nursery.start_soon(self._subscribe, task_status)
+            # Here, where else a task would only wait for the others to end.
+            await self._liveness.run(self._beat)
 
-    async def _subscribe(self) -> None:
+    async def _subscribe(self, task_status: trio.TaskStatus[None]) -> None:
         for command in subscribe_commands(self._topics):
             await self._socket.send(command)
         with trio.move_on_after(CONFIRM_SECONDS):
             await self._all_confirmed.wait()
+            # Not before: a sibling exchange accepts a bad login and stays mute. Only
+            # the confirmation of every topic shows that we shall be told anything.
+            task_status.started()
             return
         missing = ", ".join(sorted(self._unconfirmed))
         raise SubscriptionRefused(f"FMEX did not confirm within {CONFIRM_SECONDS:g} s: {missing}")

@@ -55,13 +55,18 @@ class Stream:
         """Send `subscriptions`, report `proven`, and go on until a `StreamError`."""
         async with open_single_failure_nursery() as nursery:
             nursery.start_soon(self._read)
-            nursery.start_soon(self._liveness.run, self._ping)
-            for text in subscriptions:
-                await self._socket.send(text)
-            await self._prove()
-            # Only now: the supervisor takes `started` as "nothing pushed is missed".
-            proven.started()
-            nursery.start_soon(self._keys.keep, self._key, self._outlet)
+            nursery.start_soon(self._subscribe, subscriptions, proven)
+            # Here, where else a task would only wait for the others to end.
+            await self._liveness.run(self._ping)
+
+    async def _subscribe(self, subscriptions: Sequence[str], proven: trio.TaskStatus[None]) -> None:
+        """Get the stream to be live, then keep its key so."""
+        for text in subscriptions:
+            await self._socket.send(text)
+        await self._prove()
+        # Only now: the supervisor takes `started` as "nothing pushed is missed".
+        proven.started()
+        await self._keys.keep(self._key, self._outlet)
 
     async def _prove(self) -> None:
         with trio.move_on_after(endpoints.PROOF_SECONDS) as patience:

@@ -52,8 +52,8 @@ class PatientGate:
         try:
             await self._gate.wait_turn(host, per_second)
         finally:
-            for scope, seconds in left.items():
-                scope.deadline = trio.current_time() + seconds
+            for scope in self.limits.intersection(left):  # the others are live meanwhile
+                scope.deadline = trio.current_time() + left[scope]
 
 
 class Account:

@@ -17,7 +17,7 @@ from gateway.contracts.told import Told
 from gateway.errors import ConnectFailed, GatewayError
 from gateway.events.model import Origin, StreamReason, StreamStatus
 from gateway.events.times import from_nanoseconds
-from gateway.wire.onefailure import open_single_failure_nursery
+from gateway.wire.onefailure import single_failure
 
 LIVE_WITHIN_SECONDS: Final = 60.0
 """From dialling to proven alive: several REST calls and a handshake, each with a
@@ -80,15 +80,45 @@ async def run_session(
     Error handling: raises what ended the stream, a `StreamError` or a defect; never
     an exception group, since one failure ends a session as a whole.
     """
-    outlet = SessionOutlet(account, retire)
-    async with open_single_failure_nursery() as nursery:
-        with trio.move_on_after(LIVE_WITHIN_SECONDS) as scope:
-            account.gate.limits.add(scope)
+    group: BaseExceptionGroup[BaseException] | None = None
+    limit = trio.move_on_after(LIVE_WITHIN_SECONDS)
+    try:
+        with limit:
+            account.gate.limits.add(limit)
             try:
-                await nursery.start(account.adapter.run_stream, outlet)
+                start = _Start(limit, account.gate.limits, came_up)
+                outlet = SessionOutlet(account, retire)
+                await account.adapter.run_stream(outlet, task_status=start)
             finally:
-                account.gate.limits.discard(scope)
-        if scope.cancelled_caught:
-            raise ConnectFailed("start", f"not live within {LIVE_WITHIN_SECONDS:.0f} s")
-        came_up()
+                account.gate.limits.discard(limit)
+    except BaseExceptionGroup as failures:  # of an adapter with a plain nursery
+        group = failures
+    if limit.cancelled_caught:
+        raise ConnectFailed("start", f"not live within {LIVE_WITHIN_SECONDS:.0f} s")
+    if group is not None:
+        raise single_failure(group)
     raise GatewayError("the adapter ended its stream without saying why")
+
+
+class _Start:
+    """Hears of a stream that it is live; from then on no time limit holds for it.
+
+    So a stream runs in its connection's own task, and no `nursery.start` is needed: a
+    second task and its nursery cost each account 4 KiB.
+    """
+
+    __slots__ = ("_came_up", "_limit", "_limits")
+
+    def __init__(
+        self, limit: trio.CancelScope, limits: set[trio.CancelScope], came_up: Callable[[], None]
+    ) -> None:
+        self._limit = limit
+        self._limits = limits
+        self._came_up = came_up
+
+    def started(self, _value: None = None) -> None:
+        """See `trio.TaskStatus`. One that comes up too late is cancelled all the same."""
+        if not self._limit.cancel_called:
+            self._limits.discard(self._limit)
+            self._limit.deadline = float("inf")
+            self._came_up()

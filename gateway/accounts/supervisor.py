@@ -70,7 +70,7 @@ class Supervisor:
                 self._nursery = nursery
                 for _ in range(account.configured.options.connections):
                     self._start_line(replaces=None)
-                nursery.start_soon(self.recovery.run)
+                await self.recovery.run()
         finally:
             self._nursery = None
             self._say_goodbye()
@@ -154,7 +154,7 @@ class Supervisor:
             lived = 0.0 if live_at is None else trio.current_time() - live_at
             await self._after(error, number, policy.after(error, lived_seconds=lived))
         except BaseException:
-            # Cancelled: alone, or as the group that a session's nursery makes of it.
+            # Cancelled: alone, or as the group that a stream's nursery makes of it.
             account.went_down(number, self.ending.reason, self.ending.detail)
             raise
 

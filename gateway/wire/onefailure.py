@@ -36,7 +36,7 @@ class open_single_failure_nursery:  # noqa: N801  (named like the `trio.open_nur
         kind: type[BaseException] | None,
         error: BaseException | None,
         traceback: TracebackType | None,
-    ) -> bool:
+    ) -> bool | None:
         group: BaseExceptionGroup[BaseException]
         try:
             return await self._manager.__aexit__(kind, error, traceback)
