@@ -204,7 +204,10 @@ class PerpetualAdapter:
         reading = recovery.Recovery(
             self._calls, plan, finds, streams=self._streams, clock=self._clock
         )
-        return await reading.run()
+        result = await reading.run()
+        if plan.purpose is not Purpose.ORDER:  # one order is often followed by another
+            await self._calls.close_idle()
+        return result
 
     def reconcile(self, known: KnownOrder | None, told: ToldOrder) -> Reconciled:
         """See the contract."""

@@ -41,6 +41,9 @@ class Rest(Protocol):
     ) -> Answer:
         """Ask once."""
 
+    async def close_idle(self) -> None:
+        """Close the connections that no request uses."""
+
     async def aclose(self) -> None:
         """Close the connections."""
 
@@ -128,6 +131,10 @@ class Calls:
         if _CODE.fullmatch(word) is None:
             raise error_of_http(answer.status)
         raise error_of_code(int(word), self._redactor.redact(str(envelope.msg or "")))
+
+    async def close_idle(self) -> None:
+        """Close the connections, since nothing will be asked for a while."""
+        await self._rest.close_idle()
 
     async def aclose(self) -> None:
         """Close the connections."""

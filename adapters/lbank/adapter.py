@@ -140,7 +140,10 @@ class SpotAdapter:
             clock=self._clock,
             told_trades=self._told_trades,
         )
-        return await reading.run()
+        result = await reading.run()
+        if plan.purpose is not Purpose.ORDER:  # one order is often followed by another
+            await self._calls.close_idle()
+        return result
 
     def reconcile(self, known: KnownOrder | None, told: ToldOrder) -> Reconciled:
         """Complete a report from what is known of its order."""

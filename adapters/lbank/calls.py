@@ -48,6 +48,9 @@ class Rest(Protocol):
     ) -> Answer:
         """Ask once and return the whole answer, whatever its status."""
 
+    async def close_idle(self) -> None:
+        """Close the connections that no request uses."""
+
     async def aclose(self) -> None:
         """Close the kept connections."""
 
@@ -113,6 +116,10 @@ class Calls:
             TIME_UNTOLD.emit(error=str(error))
             return False
         return True
+
+    async def close_idle(self) -> None:
+        """Close the connections, since nothing will be asked for a while."""
+        await self._rest.close_idle()
 
     async def aclose(self) -> None:
         """Close the kept connections."""

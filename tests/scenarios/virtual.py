@@ -68,6 +68,7 @@ class _Noted:
     def __init__(self, rest: RestClient, note: Callable[[str], None]) -> None:
         self._rest = rest
         self._note = note
+        self.close_idle = rest.close_idle
         self.aclose = rest.aclose
 
     async def request(self, method: str, path: str, **options: Any) -> Answer:

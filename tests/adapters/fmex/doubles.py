@@ -148,6 +148,9 @@ class MemoryRest:
             received_ns=self.clock.now_ns(),
         )
 
+    async def close_idle(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
 

@@ -143,6 +143,9 @@ class PretendLBank:
             body = json.dumps(body).encode()
         return Answer(200, {}, body, sent_ns, self.clock.now_ns())
 
+    async def close_idle(self) -> None:
+        await trio.lowlevel.checkpoint()
+
     async def aclose(self) -> None:
         await trio.lowlevel.checkpoint()
 

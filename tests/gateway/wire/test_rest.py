@@ -146,6 +146,45 @@ async def test_the_connection_is_kept():
     assert (server.connections, len(server.heads)) == (1, 3)
 
 
+async def test_idle_connections_are_closed_when_asked():
+    """A kept connection that is let go is closed, and the next request opens another."""
+    server, left = Server(http(b"x")), trio.Event()
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await server(stream)
+        left.set()
+
+    async with client_of(serve) as client:
+        await client.request("GET", "/")
+        await client.close_idle()
+        await left.wait()
+        await client.request("GET", "/")
+    assert (server.connections, len(server.heads)) == (2, 2)
+
+
+async def test_a_request_under_way_keeps_its_connection():
+    """Closing what is idle cuts off no answer that another task waits for."""
+    asked, may_answer = trio.Event(), trio.Event()
+
+    async def serve(stream: trio.abc.Stream) -> None:
+        await read_head(stream)
+        asked.set()
+        await may_answer.wait()
+        await stream.send_all(http(b"x"))
+
+    answers = []
+
+    async def ask_slowly() -> None:
+        answers.append(await client.request("GET", "/"))
+
+    async with client_of(serve) as client, trio.open_nursery() as nursery:
+        nursery.start_soon(ask_slowly)
+        await asked.wait()
+        await client.close_idle()
+        may_answer.set()
+    assert [b"x"] == [answer.body for answer in answers]
+
+
 @pytest.mark.parametrize(
     ("status", "counted"),
     [("200 OK", "ok"), ("302 Found", "http_3xx"), ("404 No", "http_4xx"), ("503 No", "http_5xx")],
