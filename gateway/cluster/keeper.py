@@ -56,10 +56,10 @@ class Keeper:
         self._transfers = transfers
         self._copies = copies
         self._roster = roster
-        self._replicas = replicas
         self._accounts: dict[str, ConfiguredAccount] = {}
         """All that are configured and enabled, whoever owns them."""
-        self._plan = Plan()
+        self._names: frozenset[str] = frozenset()
+        self._plan = Plan(self._me, replicas=replicas)
         self._busy: set[str] = set()
         self._slots = trio.CapacityLimiter(AT_ONCE)
         self._looked = trio.Event()
@@ -69,6 +69,7 @@ class Keeper:
     def configure(self, accounts: Mapping[str, ConfiguredAccount]) -> None:
         """Share these accounts with the others."""
         self._accounts = dict(accounts)
+        self._names = frozenset(accounts)
 
     async def run(self) -> None:
         """Do this gateway's part until cancelled."""
@@ -89,11 +90,7 @@ class Keeper:
 
     def owned(self) -> list[str]:
         """Accounts of this configuration that this gateway owns."""
-        view = self._lookout.view
-        return [
-            name for name, one in view.owners.items()
-            if one.ownership.owner == self._me and name in self._accounts
-        ]  # fmt: skip
+        return sorted(self._lookout.mine & self._names)
 
     def _others(self) -> bool:
         view = self._lookout.view
@@ -123,18 +120,18 @@ class Keeper:
                 self._note_reachable(str(error))
             else:
                 self._note_reachable(None)
-                self._begin(nursery)
+                await self._begin(nursery)
             self._looked.set()
             self._looked = trio.Event()
             await trio.sleep(LOOK_SECONDS)
 
-    def _begin(self, nursery: trio.Nursery) -> None:
-        view = self._lookout.view
+    async def _begin(self, nursery: trio.Nursery) -> None:
         if not self._lookout.has_lease:
             return  # nothing is taken or given without one
-        placed = self._plan.placed(self._accounts, view)
-        acts = decide(self._me, view, placed, self._presences(), replicas=self._replicas)
-        for name, act in acts:
+        for _ in self._plan.renew(self._names, self._lookout.view):
+            await trio.lowlevel.checkpoint()  # the lease, and every account, goes on meanwhile
+        view = self._lookout.view  # with what was written meanwhile
+        for name, act in decide(self._me, view, self._plan.placed, self._presences()):
             if name not in self._busy:
                 self._start(nursery, act, name)
         for name in self._roster.names():
@@ -198,7 +195,9 @@ class Keeper:
         return [each for each in found if each is not None and each.standby is None]
 
     def _presences(self) -> dict[str, Presence]:
-        return {name: self._presence(name) for name in self._accounts}
+        """Of every account that is a matter of ours: all others are some gateway's and not here."""
+        ours = {*self._plan.mine, *self._lookout.mine, *self._roster.names()}
+        return {name: self._presence(name) for name in sorted(ours & self._names)}
 
     def _presence(self, name: str) -> Presence:
         account = self._roster.account(name)

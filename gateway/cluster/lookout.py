@@ -18,6 +18,8 @@ class Lookout:
         self._board = board
         self.member = member
         self.view = View(members={}, owners={})
+        self.mine: set[str] = set()
+        """Accounts that this gateway owns, configured here or not."""
         self._owners: dict[str, Owned] = {}
         self._newest = 0
         """Revision of the newest ownership that was seen."""
@@ -47,6 +49,7 @@ class Lookout:
             self._steady_from = None
             if isinstance(error, BoardForgot):
                 self._owners.clear()
+                self.mine.clear()
                 self._newest = 0
             raise
 
@@ -94,6 +97,10 @@ class Lookout:
         known = self._owners.get(account)
         if known is None or known.revision < owned.revision:
             self._owners[account] = owned
+            if owned.ownership.owner == self.member.name:
+                self.mine.add(account)
+            else:
+                self.mine.discard(account)
 
     def _tell_changes(self, members: dict[str, Member]) -> None:
         me = members.get(self.member.name)

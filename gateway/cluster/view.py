@@ -4,13 +4,13 @@ Every gateway decides for itself, from the same notes by the same rules; where t
 at different moments, compare-and-set lets one of them through.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 
 import msgspec
 
 from gateway.cluster.notes import Member, Ownership
-from gateway.cluster.placement import Wishes, place
+from gateway.cluster.placement import Placement, Wishes
 
 
 class Owned(msgspec.Struct, frozen=True):
@@ -73,17 +73,30 @@ class Act(StrEnum):
 class Plan:
     """Who should own what, worked out anew only where something it depends on has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, me: str, *, replicas: int = 1) -> None:
+        self._me = me
+        self._replicas = replicas
+        self.mine: frozenset[str] = frozenset()
+        """What is this gateway's to own, or to listen to beside its owner."""
+        self._accounts: frozenset[str] = frozenset()
+        self._placement = Placement(())
         self._made_of: tuple[frozenset[str], dict[str, float], Wishes] | None = None
-        self._placed: dict[str, tuple[str, ...]] = {}
 
-    def placed(self, accounts: Iterable[str], view: View) -> Mapping[str, tuple[str, ...]]:
-        """By account: its owner first, then who would follow."""
-        made_of = (frozenset(accounts), view.takers, view.wishes)
-        if made_of != self._made_of:
-            self._placed = place(*made_of)
-            self._made_of = made_of
-        return self._placed
+    def renew(self, accounts: frozenset[str], view: View) -> Iterator[None]:
+        """Let it fit what is there, part by part; with many accounts it takes a while."""
+        made_of = (accounts, view.takers, view.wishes)
+        if made_of == self._made_of:
+            return
+        if accounts != self._accounts:
+            self._accounts, self._placement = accounts, Placement(accounts)
+        yield from self._placement.work_out(view.takers, view.wishes, ranks=self._replicas)
+        self.mine = frozenset(name for name, ranked in self.placed.items() if self._me in ranked)
+        self._made_of = made_of
+
+    @property
+    def placed(self) -> Mapping[str, tuple[str, ...]]:
+        """By account: its owner first, then who listens beside it."""
+        return self._placement.placed
 
 
 def decide(
@@ -91,15 +104,14 @@ def decide(
     view: View,
     placed: Mapping[str, tuple[str, ...]],
     presences: Mapping[str, Presence],
-    *,
-    replicas: int = 1,
 ) -> Iterator[tuple[str, Act]]:
     """What there is to do now, account by account; nothing where all is as it should be.
 
-    `presences` names every account that is configured and enabled.
+    `presences` names the accounts that are configured and enabled; who is placed elsewhere,
+    is another's and absent here may be left out.
     """
     for account, presence in presences.items():
-        act = _decide_one(me, view, placed.get(account, ())[:replicas], account, presence)
+        act = _decide_one(me, view, placed.get(account, ()), account, presence)
         if act is not None and (view.is_steady or _is_about_mine(act, presence)):
             yield account, act
 

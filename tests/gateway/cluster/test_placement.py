@@ -7,7 +7,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.cluster.placement import SLACK, Wishes, place
+from gateway.cluster.placement import PART, SLACK, Placement, Wishes, place
 
 NAMES = st.integers(1, 40).map(lambda number: f"gateway-{number}")
 GATEWAYS = st.dictionaries(NAMES, st.sampled_from([0.5, 1.0, 2.0]), min_size=1, max_size=8)
@@ -25,7 +25,7 @@ def owners(
 @given(ACCOUNTS, GATEWAYS)
 def test_each_account_ranks_every_gateway_once(accounts: list[str], gateways: dict[str, float]):
     """Every account has an owner, and all others in the order in which they would follow."""
-    placed = place(accounts, gateways, NOTHING)
+    placed = place(accounts, gateways, NOTHING, ranks=len(gateways))
 
     assert set(accounts) == set(placed)
     assert all(sorted(gateways) == sorted(ranked) for ranked in placed.values())
@@ -96,3 +96,41 @@ def test_a_gateway_that_joins_moves_little(gateways: int):
 
     moved = sum(old[name] != new[name] for name in accounts)
     assert 1.35 * len(accounts) / len(after) >= moved
+
+
+@given(ACCOUNTS, st.lists(GATEWAYS, min_size=2, max_size=4), st.integers(1, 3))
+def test_who_was_there_before_changes_nothing(
+    accounts: list[str], succession: list[dict[str, float]], ranks: int
+):
+    """Worked out for one gathering after another, each answer is as if it were the first."""
+    placement = Placement(accounts)
+
+    for gateways in succession:
+        for _ in placement.work_out(gateways, NOTHING, ranks=ranks):
+            pass
+
+        assert place(accounts, gateways, NOTHING, ranks=ranks) == placement.placed
+
+
+def test_an_answer_is_whole_or_the_one_before():
+    """While many accounts are placed anew, part by part, the former placement stands."""
+    placement = Placement([f"account-{number}" for number in range(3 * PART)])
+    before = placement.placed
+
+    parts = [placement.placed is before for _ in placement.work_out({"one": 1.0}, NOTHING)]
+
+    assert all(parts)
+    assert 6 < len(parts)
+    assert {("one",)} == set(placement.placed.values())
+
+
+def test_every_version_gives_the_same_answer():
+    """Gateways of two versions agree while one after the other is upgraded: nobody else decides."""
+    gateways = {"gateway-1": 1.0, "gateway-2": 1.0, "gateway-3": 0.5}
+
+    placed = place([f"account-{number}" for number in range(8)], gateways, NOTHING, ranks=3)
+
+    numbers = {name: "".join(one[-1] for one in ranked) for name, ranked in placed.items()}
+    assert ["123", "321", "132", "123", "123", "213", "231", "312"] == [
+        numbers[f"account-{number}"] for number in range(8)
+    ]

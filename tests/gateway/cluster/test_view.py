@@ -31,8 +31,10 @@ def view(owner: str | None, *, to: str | None = None, there: str = "me other", *
 
 def decided(seen: View, presence: Presence, *, replicas: int = 1) -> list[tuple[str, Act]]:
     """What `me` does about the account."""
-    placed = Plan().placed(["a"], seen)
-    return list(decide("me", seen, placed, {"a": presence}, replicas=replicas))
+    plan = Plan("me", replicas=replicas)
+    for _ in plan.renew(frozenset(["a"]), seen):
+        pass
+    return list(decide("me", seen, plan.placed, {"a": presence}))
 
 
 ROWS = [
