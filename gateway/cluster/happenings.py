@@ -37,3 +37,8 @@ HAND_OVER_CUT = Happening(
     Level.WARNING,
     "The gateway stops though accounts were not handed over: their next owner declares a gap.",
 )
+FORGETFUL_ENGINE = Happening(
+    "cluster_engine_forgetful",
+    Level.WARNING,
+    "This version of NATS may lose events that it acknowledged when its servers elect a leader.",
+)

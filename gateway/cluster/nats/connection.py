@@ -14,10 +14,11 @@ from typing import Any, Final, TypeVar
 import nats.errors
 import nats.js.errors
 import trio
-from nats.aio.client import Client
+from nats.aio.client import Client, ServerVersion
 from nats.js import JetStreamContext
 from nats.js.api import DiscardPolicy, StreamConfig
 
+from gateway.cluster import happenings
 from gateway.cluster.board import BoardUnavailable
 from gateway.cluster.notes import LEASE_SECONDS
 from gateway.cluster.settings import ClusterSettings
@@ -35,6 +36,12 @@ DUPLICATE_WINDOW_SECONDS: Final = 2 * 3600.0
 
 WRONG_LAST: Final = (10071, 10164)
 """JetStream's codes for: somebody else wrote to that subject before."""
+
+FAITHFUL_SINCE: Final = (2, 12)
+"""Servers of one NATS cluster are not sure to hold the same messages before. After a partition
+in which leaders changed one of them may lack for good what the others acknowledged
+(https://github.com/nats-io/nats-server/pull/6944 mended the last such case found in elections
+alone; https://jepsen.io/analyses/nats-2.12.1 tells of earlier ones, and of what is left)."""
 
 T = TypeVar("T")
 
@@ -64,6 +71,7 @@ class Connection:
         self._jetstream: JetStreamContext | None = None
         self._one_at_a_time = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
+        self._has_warned = False
 
     async def ask(self, work: Callable[[JetStreamContext], Awaitable[T]]) -> T:
         """Let it work in the other loop. Raises `BoardUnavailable`."""
@@ -107,6 +115,7 @@ class Connection:
         client = Client()
         try:
             await client.connect(list(self._servers), **options)
+            self._warn_of(client.connected_server_version)
             jetstream = client.jetstream(timeout=ANSWER_SECONDS)
             await self._see_to_streams(jetstream)
         except BaseException:
@@ -114,6 +123,12 @@ class Connection:
             raise
         self._client, self._jetstream = client, jetstream
         return client, jetstream
+
+    def _warn_of(self, server: ServerVersion) -> None:
+        version = (server.major, server.minor)
+        if is_forgetful(version, self._settings.copies) and not self._has_warned:
+            self._has_warned = True
+            happenings.FORGETFUL_ENGINE.emit(version=".".join(map(str, version)))
 
     def _throw_away(self, client: Client | None) -> None:
         """Use it no more, at once; that its server has to be told is no reason to wait."""
@@ -151,6 +166,11 @@ class Connection:
                 await jetstream.stream_info(config.name)
             except nats.js.errors.NotFoundError:
                 await jetstream.add_stream(config)
+
+
+def is_forgetful(version: tuple[int, int], copies: int) -> bool:
+    """Whether the copies on servers of this version may come apart."""
+    return copies > 1 and version < FAITHFUL_SINCE
 
 
 def _bucket(name: str, copies: int, seconds: float) -> StreamConfig:
