@@ -21,7 +21,7 @@ KEPT_SECONDS: Final = 7 * 86_400.0
 COPIES: Final = 3
 PLANNED_SHARE: Final = 0.5
 ACCOUNTS_PER_CLUSTER: Final = 100_000
-"""Placement takes less than a lease up to here; see its table."""
+"""More would be placed too slowly, and every gateway reads every ownership; see the table."""
 ACCOUNTS_PER_GATEWAY: Final = 10_000
 """At ten new connections a second and host, its start takes a quarter of an hour as it is."""
 
