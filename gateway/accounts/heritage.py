@@ -160,8 +160,10 @@ class _Heritage:
         self._put(Section.UNRECOGNIZED, key, count + 1)
 
     def _prove_life(self, event: Event) -> None:
-        """What was pushed shows that the stream lived then."""
-        if event.origin is not Origin.PUSH:
+        """What was pushed shows that the stream lived then, and so does its own word."""
+        body = event.body
+        said = isinstance(body, Stream) and body.status is StreamStatus.LIVE
+        if event.origin is not Origin.PUSH and not said:
             return
         life_ns = load_stream(self.rows, StreamKey.LIFE, int) or 0
         at_ns = to_nanoseconds(event.received_time)

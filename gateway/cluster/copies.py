@@ -4,7 +4,7 @@ A copy is brought up to date by the shared log's tail (`gateway.accounts.heritag
 it need not be new; a newer one only makes that tail shorter.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -79,10 +79,11 @@ class Copies:
             account, BookCopy(epoch=epoch, seq=seq, position=position, rows=_nested(rows))
         )
 
-    async def inherit(self, account: str, epoch: int, previous: str | None) -> Heirloom | None:
+    async def inherit(self, account: str, epoch: int, previous: Sequence[str]) -> Heirloom | None:
         """Fence off earlier owners, and work out the book that they left.
 
-        None where nobody ever told the cluster anything about the account. Raises
+        The proofs of life that the `previous` gateways noted count. None where nobody
+        ever told the cluster anything about the account. Raises
         `Superseded` or `BoardUnavailable`.
         """
         if not await self._log.fence(account, epoch, self._clock.now_ns()):
@@ -98,7 +99,8 @@ class Copies:
             {} if copy is None else _flat(copy.rows),
             [decode_event(one.body)[1] for one in tail if (one.epoch, one.seq) > since],
         )
-        life_ns = max(await self._life(previous, account), load_life(rows))
+        lives = [await self._life(gateway, account) for gateway in previous]
+        life_ns = max([load_life(rows), *lives])
         return Heirloom(_as_heir(rows, life_ns, epoch), life_ns)
 
     async def keep(self, account: str, epoch: int, heirloom: Heirloom) -> None:
@@ -133,8 +135,8 @@ class Copies:
         if patience.cancelled_caught:
             raise NotTold(f"the shared log lacks {what}")
 
-    async def _life(self, gateway: str | None, account: str) -> int:
-        note = None if gateway is None else await self._board.read(lives_key(gateway))
+    async def _life(self, gateway: str, account: str) -> int:
+        note = await self._board.read(lives_key(gateway))
         return 0 if note is None else decode(note.value, Lives).by_account.get(account, 0)
 
     async def _write(self, account: str, copy: BookCopy) -> None:

@@ -51,8 +51,12 @@ class Ownership(msgspec.Struct, frozen=True, kw_only=True):
         return Ownership(epoch=self.epoch + 1, owner=gateway)
 
     def taken_by(self, gateway: str) -> "Ownership":
-        """The next epoch, after the owner's death."""
-        return Ownership(epoch=self.epoch + 1, owner=gateway, taken_from=self.owner or None)
+        """The next epoch, after the owner's death.
+
+        Who took it and could not begin takes it again: from the same one who died.
+        """
+        dead = self.taken_from if self.owner == gateway and self.taken_from else self.owner
+        return Ownership(epoch=self.epoch + 1, owner=gateway, taken_from=dead or None)
 
 
 class BookCopy(msgspec.Struct, frozen=True, kw_only=True):

@@ -94,7 +94,9 @@ class Transfers:
     async def _admit(self, configured: ConfiguredAccount, ownership: Ownership) -> None:
         """Take over the book, then run the account on it."""
         name, dead = configured.name, ownership.taken_from
-        heirloom = await self._copies.inherit(name, ownership.epoch, dead)
+        # It may have been ours, on a disk that is gone: then our own proofs are the newest.
+        previous = () if dead is None else (dead, self._me)
+        heirloom = await self._copies.inherit(name, ownership.epoch, previous)
         old = await self._journal.load_book(name)
         if heirloom is not None:
             await self._tell_absence(configured, old, heirloom.life_ns)

@@ -2,17 +2,20 @@
 
 from itertools import count
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.accounts.book import Book
 from gateway.accounts.heritage import inherit, without_history
 from gateway.accounts.news import Heard, News
-from gateway.accounts.rows import Section
+from gateway.accounts.rows import Section, StreamKey, load_stream
 from gateway.contracts.told import Told
-from gateway.events.model import Event, Origin
+from gateway.events.model import Event, Origin, Stream, StreamReason, StreamStatus
+from gateway.events.times import to_nanoseconds
 from gateway.telemetry.redaction import Redactor
 from tests.doubles import reports
+from tests.doubles.events import stream_event
 from tests.doubles.reports import balance, fill, order, position
 
 STEPS = st.lists(
@@ -104,3 +107,13 @@ def test_what_ended_long_ago_is_not_handed_on():
 
     assert {"open", "fresh"} == {key for section, key in left if section == "order"}
     assert Section.OWNERSHIP.value not in {section for section, _ in left}
+
+
+def test_a_stream_that_said_live_was_alive_then():
+    """Where nothing was pushed, a gap can still begin: when the stream was last said to live."""
+    live = Stream(status=StreamStatus.LIVE, reason=StreamReason.SUBSCRIBED)
+    said = msgspec.structs.replace(stream_event(1), body=live)
+
+    rows = inherit({}, [said])
+
+    assert to_nanoseconds(said.received_time) == load_stream(rows, StreamKey.LIFE, int)

@@ -4,13 +4,17 @@ import os
 from pathlib import Path
 
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock
 
+from gateway.cluster.board import BoardUnavailable, Note
 from gateway.cluster.keeper import AT_ONCE
+from gateway.cluster.notes import BOOKS
 from gateway.contracts.values import Secret
 from gateway.events.model import Stream, StreamStatus
 from gateway.events.times import to_nanoseconds
+from tests.doubles.board import MemoryBoard
 from tests.doubles.reports import order
 from tests.doubles.venue import Settings, configured
 from tests.gateway.cluster.conftest import ACCOUNT, Desk, Region
@@ -62,6 +66,32 @@ async def test_a_death_opens_a_gap_and_nothing_is_derived_twice(
 
         assert other.owns
         assert ["2", "3"] == region.fills()
+        assert ["gap_opened gateway_down", "live subscribed", "gap_closed recovered"] == (
+            region.streams()[-3:]
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def test_who_fails_to_take_over_knows_next_time_what_it_takes_over(
+    region: Region, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+):
+    """The engine falls silent in the middle of a take-over: the next try declares the same gap."""
+    read, failed = MemoryBoard.read, []
+
+    async def fail_once(board: MemoryBoard, key: str) -> Note | None:
+        if key.startswith(BOOKS) and not failed:
+            failed.append(key)
+            raise BoardUnavailable("the test took it away")
+        return await read(board, key)
+
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        monkeypatch.setattr(MemoryBoard, "read", fail_once)
+        await owner.kill()
+        await trio.sleep(SOON)
+
+        assert failed
+        assert other.owns
         assert ["gap_opened gateway_down", "live subscribed", "gap_closed recovered"] == (
             region.streams()[-3:]
         )
