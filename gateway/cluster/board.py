@@ -78,6 +78,9 @@ class Epochs(Protocol):
     def epoch_of(self, account: str, seq: int) -> int | None:
         """The epoch in which this gateway owned the account then; None where it did not."""
 
+    def pass_over(self, account: str, event_id: str) -> None:
+        """Note that the log does not take this event: the successor's word stands for it."""
+
 
 class Log(Protocol):
     """The shared log: each fact once, in order per account."""

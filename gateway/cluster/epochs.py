@@ -28,6 +28,7 @@ class OwnedEpochs:
 
     def __init__(self) -> None:
         self._spans: dict[str, tuple[Span, ...]] = {}
+        self._passed_over: dict[str, list[str]] = {}
 
     def knows(self, account: str) -> bool:
         """Whether `load` was called for it."""
@@ -59,3 +60,11 @@ class OwnedEpochs:
         spans = self._spans.get(account, ())
         place = bisect_right(spans, seq, key=lambda one: one.first_seq)
         return (spans[place - 1].epoch or None) if place else None
+
+    def pass_over(self, account: str, event_id: str) -> None:
+        """See the contract."""
+        self._passed_over.setdefault(account, []).append(event_id)
+
+    def take_passed_over(self, account: str) -> list[str]:
+        """What the log did not take of former epochs, since this was last asked."""
+        return self._passed_over.pop(account, [])

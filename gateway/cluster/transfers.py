@@ -97,6 +97,9 @@ class Transfers:
         # It may have been ours, on a disk that is gone: then our own proofs are the newest.
         previous = () if dead is None else (dead, self._me)
         heirloom = await self._copies.inherit(name, ownership.epoch, previous)
+        # What of ours the log did not take, since our successor's word stood for it, that one
+        # may never have told: where it is still news, it has to be journalled once more.
+        await self._journal.release_ids(self._epochs.take_passed_over(name))
         old = await self._journal.load_book(name)
         if heirloom is not None:
             await self._tell_absence(configured, old, heirloom.life_ns)

@@ -58,20 +58,28 @@ class HeldIds:
         sealed_to = max(self._segments.values(), default=0)
         rows = connection.execute("SELECT id FROM events WHERE seq > ?", (sealed_to,))
         self._fresh: set[bytes] = {cast("bytes", event_id) for (event_id,) in rows}
+        self._released: set[bytes] = set()
 
     def held(self, event_id: bytes) -> bool:
         """True when a record with this id is kept (or was until lately)."""
+        if event_id in self._released:
+            return False
         if event_id in self._fresh:
             return True
         if self._sealing is not None and event_id in self._sealing.ids:
             return True
         return any(self._is_in(segment, event_id) for segment in self._filters.candidates(event_id))
 
-    def learn(self, ids: Iterable[bytes]) -> None:
+    def learn(self, ids: set[bytes]) -> None:
         """These are journalled now."""
         before = len(self._fresh)
-        self._fresh.update(ids)
+        self._fresh |= ids
+        self._released -= ids
         self._learned += len(self._fresh) - before
+
+    def release(self, ids: Iterable[bytes]) -> None:
+        """Let each be journalled once more, until the journal is opened anew."""
+        self._released.update(ids)
 
     def step(self, first_seq: int, last_seq: int) -> Step | None:
         """What to do next so that the ids stay quick to look up; None for nothing."""

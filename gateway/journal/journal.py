@@ -6,7 +6,7 @@ on which the sinks travel. An event can be read only after it is on disk.
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar, cast
@@ -222,6 +222,15 @@ class Journal:
     async def sink_positions(self) -> list[SinkPosition]:
         """Every sink the journal knows, by name."""
         return await self._on_disk(JournalReader.sink_positions)
+
+    async def release_ids(self, ids: Iterable[str]) -> None:
+        """Let events with these ids be journalled once more: they never got to where they should.
+
+        Not remembered when the journal is opened anew.
+        """
+        released = [bytes.fromhex(event_id) for event_id in ids]
+        if released:
+            await self._ask(lambda transaction: transaction.release(released))
 
     async def dead_letters(
         self, sink: str | None = None, after: int = 0, limit: int = 100

@@ -5,7 +5,7 @@ returned, so a group that failed for want of space can be written again as it is
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, cast
 
@@ -59,6 +59,10 @@ class Transaction:
         """Give each event that is new its seq; None for the others."""
         self._book += addition.book
         return tuple(self._number(prepared) for prepared in addition.events)
+
+    def release(self, ids: Iterable[bytes]) -> None:
+        """Let events with these ids be journalled once more."""
+        self._ids.release(ids)
 
     def flush(self) -> None:
         """Bring what was added into the tables, before a command looks at them."""

@@ -44,9 +44,14 @@ class Turns:
 
     def __init__(self, epoch: int | None) -> None:
         self.epoch = epoch
+        self.passed_over: list[str] = []
+        """Ids that the log did not take."""
 
     def epoch_of(self, _account: str, _seq: int) -> int | None:
         return self.epoch
+
+    def pass_over(self, _account: str, event_id: str) -> None:
+        self.passed_over.append(event_id)
 
 
 class TwoGateways(msgspec.Struct):
@@ -235,6 +240,16 @@ async def test_what_was_heard_before_the_fence_comes_late(gateways: TwoGateways)
 
     assert [] == await logged(gateways.two)
     assert await gateways.two.log.last_position(ACCOUNT) > before
+
+
+async def test_what_was_heard_after_the_fence_is_passed_over(gateways: TwoGateways):
+    """It lies in the gap that the successor declared; the former owner is told of it."""
+    assert await gateways.two.log.fence(ACCOUNT, 2, HEARD_NS)
+    before = await gateways.two.log.last_position(ACCOUNT)
+    await gateways.one.log.deliver([item(1, fill_event(1))])
+
+    assert before == await gateways.two.log.last_position(ACCOUNT)
+    assert [fill_event(1).id] == gateways.first.passed_over
 
 
 @pytest.mark.parametrize("settings", NOBODY, ids=lambda settings: settings.engine)

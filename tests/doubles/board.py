@@ -163,6 +163,7 @@ class MemoryLog:
             return
         late = epoch < shared.newest.get(record.account, 0)
         if late and is_void(record, self._fenced_ns(record.account, epoch)):
+            self._epochs.pass_over(record.account, record.id)
             return
         shared.ids.add(record.id)
         shared.revision += 1

@@ -7,7 +7,7 @@ appended is "on disk" at once, unless a test holds the commits back.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -95,6 +95,9 @@ class MemoryJournal:
         return [self.records[seq].event() for seq in sorted(self.records)]
 
     # --- the journal ---------------------------------------------------------------
+
+    async def release_ids(self, ids: Iterable[str]) -> None:
+        self._ids.difference_update(ids)
 
     async def append(self, events: Sequence[Event], book: Sequence[BookChange] = ()) -> Ticket:
         await trio.lowlevel.checkpoint_if_cancelled()

@@ -132,6 +132,7 @@ class NatsLog:
             if epoch < last.epoch:
                 fenced_ns = await self._fenced_ns(jetstream, record.account, epoch, last)
                 if is_void(record, fenced_ns):
+                    self._epochs.pass_over(record.account, record.id)
                     return ACCEPTED
             try:
                 await self._publish(jetstream, item, epoch, last)

@@ -107,7 +107,9 @@ class PostgresLog:
         """See the contract."""
         ours = [(item, self._epoch_of(item)) for item in items]
         refused = await self._events.ask(
-            lambda connection: _tell_all(connection, [(item, e) for item, e in ours if e])
+            lambda connection: _tell_all(
+                connection, [(item, e) for item, e in ours if e], self._epochs
+            )
         )
         return [refused.get(item.record.id, ACCEPTED) for item in items]
 
@@ -157,15 +159,19 @@ def _page(connection: Connection, account: str, after: int) -> list[tuple[Any, .
     return connection.execute(_READ, (account, after, PAGE)).fetchall()
 
 
-def _tell_all(connection: Connection, told: Sequence[tuple[Item, int]]) -> dict[str, Refused]:
+def _tell_all(
+    connection: Connection, told: Sequence[tuple[Item, int]], epochs: Epochs
+) -> dict[str, Refused]:
     """All in one transaction; the culprits by id, where the table takes some for no repeat."""
     try:
-        _tell(connection, told)
+        _tell(connection, told, epochs)
     except ABOUT_THE_ROW as error:
         if len(told) == 1:
             [(item, _)] = told
             return {item.record.id: _refused(error)}
-        return {key: why for one in told for key, why in _tell_all(connection, [one]).items()}
+        return {
+            key: why for one in told for key, why in _tell_all(connection, [one], epochs).items()
+        }
     return {}
 
 
@@ -174,7 +180,7 @@ def _refused(error: psycopg.Error) -> Refused:
     return Refused(reason=reason, excerpt=said_by(error))
 
 
-def _tell(connection: Connection, told: Sequence[tuple[Item, int]]) -> None:
+def _tell(connection: Connection, told: Sequence[tuple[Item, int]], epochs: Epochs) -> None:
     if not told:
         return
     ids = [item.record.id for item, _ in told]
@@ -185,9 +191,13 @@ def _tell(connection: Connection, told: Sequence[tuple[Item, int]]) -> None:
         rows: list[Row] = []
         for item, epoch in told:
             head = heads[item.record.account]
-            if item.record.id not in held and not _is_void(connection, item, epoch, head):
-                held.add(item.record.id)
-                rows.append(_row(item, epoch, head, now))
+            if item.record.id in held:
+                continue
+            if _is_void(connection, item, epoch, head):
+                epochs.pass_over(item.record.account, item.record.id)
+                continue
+            held.add(item.record.id)
+            rows.append(_row(item, epoch, head, now))
         connection.execute(_ADD, (text_of(msgspec.json.encode(rows)),))
         _move_heads(connection, heads)
 

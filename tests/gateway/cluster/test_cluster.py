@@ -279,6 +279,33 @@ async def test_a_gateway_that_was_cut_off_is_fenced(region: Region, autojump_clo
         nursery.cancel_scope.cancel()
 
 
+async def test_what_a_successor_never_told_is_told_by_who_comes_back(
+    region: Region, autojump_clock: MockClock
+):
+    """A former owner heard what stood in its successor's gap; owner again, it tells that."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await push(owner, status="partially_filled", filled="2")
+        await trio.sleep(1)
+        owner.split()
+        await trio.sleep(SOON)
+        assert other.owns
+        at = int(trio.current_time() * 1000)
+        filled = order(status="partially_filled", filled="5", time=at)
+        await owner.venue.live[-1].push(filled)  # and not to its successor, which dies
+        await trio.sleep(1)
+        owner.heal()
+        await trio.sleep(3)
+        await other.kill()
+        await trio.sleep(SOON)
+        assert owner.owns
+        await owner.venue.live[-1].push(filled)
+        await trio.sleep(1)
+
+        assert ["2", "3"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
 async def test_an_owner_that_restarts_goes_on_from_its_own_journal(
     region: Region, autojump_clock: MockClock
 ):

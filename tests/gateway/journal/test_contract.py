@@ -263,3 +263,15 @@ async def test_status_tells_the_range(journal: Journal):
         status.last_seq,
         status.blocked,
     ) == (32, 1, 2, False)
+
+
+async def test_a_released_id_is_journalled_once_more(journal: Journal | MemoryJournal):
+    """What was released is new again, one time; all else is known still."""
+    first, second = fill_event(1), fill_event(2)
+    await (await journal.append([first, second])).wait()
+
+    await journal.release_ids([first.id])
+    again = await (await journal.append([first, second])).wait()
+    and_again = await (await journal.append([first])).wait()
+
+    assert ((3, None), (None,)) == (again.seqs, and_again.seqs)

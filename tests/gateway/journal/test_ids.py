@@ -77,3 +77,13 @@ async def test_ids_of_retired_records_go(tmp_path: Path, open_at: OpenAt):
         clock.set(DAY_LATER)
         await until(lambda: count() == 0)
         assert journal.last_seq == 3_000
+
+
+async def test_sealed_ids_can_be_released(tmp_path: Path, open_at: OpenAt):
+    """An id that was sealed long ago is journalled once more, too."""
+    async with open_at(**QUICK) as journal:
+        await fill(journal, 1, 3_300)
+        await journal.release_ids([fill_event(1).id])
+        again = await journal.append([fill_event(1), fill_event(2), fill_event(1)])
+
+        assert (3_301, None, None) == (await again.wait()).seqs
