@@ -64,7 +64,7 @@ class Cluster:
         self._copies = Copies(engine, journal, clock, partial(wait_told, delivery))
         self._log_sink = LogSink(settings, engine.log)
         member = Member(name=me, session=uuid4().hex, version=__version__, weight=settings.weight)
-        self._lookout = Lookout(engine.board, member)
+        self._lookout = Lookout(engine.board, member, clock)
         self._keeper: Keeper | None = None
         self._accounts: Mapping[str, Wanted] = {}
         self._metrics = metrics

@@ -79,10 +79,13 @@ class Copies:
             account, BookCopy(epoch=epoch, seq=seq, position=position, rows=_nested(rows))
         )
 
-    async def inherit(self, account: str, epoch: int, previous: Sequence[str]) -> Heirloom | None:
+    async def inherit(
+        self, account: str, epoch: int, previous: Sequence[str], ahead_ns: int = 0
+    ) -> Heirloom | None:
         """Fence off earlier owners, and work out the book that they left.
 
-        The proofs of life that the `previous` gateways noted count. None where nobody
+        The proofs of life that the `previous` gateways noted count; their clock was ahead of
+        ours by `ahead_ns`, and a gap must not begin after what was missed. None where nobody
         ever told the cluster anything about the account. Raises
         `Superseded` or `BoardUnavailable`.
         """
@@ -100,7 +103,7 @@ class Copies:
             [decode_event(one.body)[1] for one in tail if (one.epoch, one.seq) > since],
         )
         lives = [await self._life(gateway, account) for gateway in previous]
-        life_ns = max([load_life(rows), *lives])
+        life_ns = max([load_life(rows), *lives]) - max(0, ahead_ns)
         return Heirloom(_as_heir(rows, life_ns, epoch), life_ns)
 
     async def keep(self, account: str, epoch: int, heirloom: Heirloom) -> None:

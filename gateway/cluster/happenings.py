@@ -37,6 +37,11 @@ HAND_OVER_CUT = Happening(
     Level.WARNING,
     "The gateway stops though accounts were not handed over: their next owner declares a gap.",
 )
+CLOCKS_DIFFER = Happening(
+    "cluster_clocks_differ",
+    Level.WARNING,
+    "Another gateway's clock is not this one's: gaps are bounded by clocks, so keep NTP running.",
+)
 FORGETFUL_ENGINE = Happening(
     "cluster_engine_forgetful",
     Level.WARNING,

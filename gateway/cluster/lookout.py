@@ -3,8 +3,10 @@
 import msgspec
 import trio
 
+from gateway.clock import Clock
 from gateway.cluster import happenings
 from gateway.cluster.board import Board, BoardForgot, BoardUnavailable
+from gateway.cluster.clocks import Clocks
 from gateway.cluster.notes import LEASE_SECONDS, OWNERS, WISHES, Member, Ownership, decode, encode
 from gateway.cluster.placement import Wishes
 from gateway.cluster.view import Owned, View
@@ -14,8 +16,12 @@ from gateway.wire.pauses import boot_seconds
 class Lookout:
     """This gateway's picture of the board."""
 
-    def __init__(self, board: Board, member: Member) -> None:
+    def __init__(self, board: Board, member: Member, clock: Clock) -> None:
         self._board = board
+        self._clock = clock
+        self.clocks = Clocks()
+        self._differing: set[str] = set()
+        """Gateways of whose clocks the log tells already."""
         self.member = member
         self.view = View(members={}, owners={})
         self.mine: set[str] = set()
@@ -30,7 +36,8 @@ class Lookout:
     async def say_alive(self) -> None:
         """Renew the lease. Raises `BoardUnavailable`."""
         asked_at = boot_seconds()
-        await self._board.keep(self.member.name, encode(self.member))
+        now = msgspec.structs.replace(self.member, clock_ns=self._clock.now_ns())
+        await self._board.keep(self.member.name, encode(now))
         if self._said_at is None:
             happenings.JOINED.emit(name=self.member.name)
         elif asked_at - self._said_at > LEASE_SECONDS:
@@ -57,6 +64,7 @@ class Lookout:
         kept = await self._board.kept()
         members = {name: decode(value, Member) for name, value in kept.items()}
         self._tell_changes(members)
+        self._compare_clocks(members)
         for note in await self._board.news(OWNERS, self._newest):
             self._newest = note.revision
             account = note.key.removeprefix(f"{OWNERS}.")
@@ -101,6 +109,14 @@ class Lookout:
                 self.mine.add(account)
             else:
                 self.mine.discard(account)
+
+    def _compare_clocks(self, members: dict[str, Member]) -> None:
+        self.clocks.hear(members, self._clock.now_ns())
+        ahead = {name: self.clocks.ahead_ns(name) for name in members}
+        for name, by_ns in ahead.items():
+            if by_ns and name not in self._differing:
+                happenings.CLOCKS_DIFFER.emit(gateway=name, ahead_seconds=round(by_ns / 1e9, 1))
+        self._differing = {name for name, by_ns in ahead.items() if by_ns}
 
     def _tell_changes(self, members: dict[str, Member]) -> None:
         me = members.get(self.member.name)

@@ -32,6 +32,8 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     leaving: bool = False
     """It stops: nothing new, and what it has is to be taken from it."""
+    clock_ns: int = 0
+    """Its clock as it said so; 0: an earlier version, which does not tell."""
 
 
 class Ownership(msgspec.Struct, frozen=True, kw_only=True):

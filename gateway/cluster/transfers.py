@@ -96,7 +96,8 @@ class Transfers:
         name, dead = configured.name, ownership.taken_from
         # It may have been ours, on a disk that is gone: then our own proofs are the newest.
         previous = () if dead is None else (dead, self._me)
-        heirloom = await self._copies.inherit(name, ownership.epoch, previous)
+        ahead_ns = 0 if dead is None else self._lookout.clocks.ahead_ns(dead)
+        heirloom = await self._copies.inherit(name, ownership.epoch, previous, ahead_ns)
         # What of ours the log did not take, since our successor's word stood for it, that one
         # may never have told: where it is still news, it has to be journalled once more.
         await self._journal.release_ids(self._epochs.take_passed_over(name))

@@ -8,6 +8,7 @@ import pytest
 import trio
 
 from gateway.accounts import Roster, open_roster
+from gateway.clock import Clock
 from gateway.cluster.cluster import Cluster
 from gateway.cluster.epochs import OwnedEpochs
 from gateway.cluster.notes import OWNERS, Ownership
@@ -34,6 +35,7 @@ class Desk:
         self.venue = ScriptedVenue()
         self.journal = MemoryJournal()
         self.epochs = OwnedEpochs()
+        self.clock: Clock = region.clock
         self.cluster: Cluster
         self.roster: Roster
         self._region = region
@@ -101,7 +103,7 @@ class Desk:
 
     @asynccontextmanager
     async def _opened(self) -> AsyncIterator[None]:
-        region, metrics, clock = self._region, Metrics(), self._region.clock
+        region, metrics, clock = self._region, Metrics(), self.clock
         accounts = {name: configured(self.venue, name) for name in region.accounts}
         async with open_delivery(
             self.journal,  # type: ignore[arg-type] # the double has the same methods

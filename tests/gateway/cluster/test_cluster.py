@@ -8,6 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from gateway.cluster import happenings
 from gateway.cluster.board import BoardUnavailable, Note
 from gateway.cluster.keeper import AT_ONCE
 from gateway.cluster.notes import BOOKS
@@ -15,6 +16,7 @@ from gateway.contracts.values import Secret
 from gateway.events.model import Stream, StreamStatus
 from gateway.events.times import to_nanoseconds
 from tests.doubles.board import MemoryBoard
+from tests.doubles.clocks import TrioWallClock
 from tests.doubles.reports import order
 from tests.doubles.venue import Settings, configured
 from tests.gateway.cluster.conftest import ACCOUNT, Desk, Region
@@ -133,6 +135,35 @@ async def test_a_gap_reaches_back_to_what_the_log_has(region: Region, autojump_c
             if isinstance(event.body, Stream) and event.body.status is StreamStatus.GAP_OPENED
         ]
         assert heard_ns >= to_nanoseconds(gap.since)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_clock_that_is_ahead_hides_no_gap(region: Region, autojump_clock: MockClock):
+    """Who died had a clock that ran ahead: the gap begins when it died, by its heir's clock."""
+    async with trio.open_nursery() as nursery:
+        fast, other = region.desk("one"), region.desk("two")
+        clock = TrioWallClock()
+        clock.jumped_seconds = 20
+        fast.clock = clock
+        told = happenings.CLOCKS_DIFFER.count
+        for desk in (fast, other):
+            desk.start(nursery)
+            await trio.sleep(SOON)
+        await other.cluster.pin(ACCOUNT, fast.name)
+        await trio.sleep(SOON)
+        await push(fast, status="partially_filled", filled="2")
+        await trio.sleep(5)
+        died_ns = region.clock.now_ns()
+        await fast.kill()
+        await trio.sleep(SOON)
+
+        [gap] = [
+            event.body
+            for event in region.told()
+            if isinstance(event.body, Stream) and event.body.status is StreamStatus.GAP_OPENED
+        ]
+        assert died_ns >= to_nanoseconds(gap.since)
+        assert told + 2 == happenings.CLOCKS_DIFFER.count, "each says so of the other"
         nursery.cancel_scope.cancel()
 
 
