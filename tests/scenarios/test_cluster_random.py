@@ -26,7 +26,7 @@ SCRIPTS = [
     pytest.param(
         range(first, first + 10),
         id=f"{first}-{first + 9}",
-        marks=pytest.mark.pending if first == 1 else pytest.mark.soak,
+        marks=pytest.mark.scenarios if first == 1 else pytest.mark.soak,
     )
     for first in range(1, 501, 10)
 ]
