@@ -9,7 +9,7 @@ import importlib
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -113,14 +113,27 @@ def keep(name: str, section: Section) -> None:
 
 def write_page(names: Sequence[str]) -> None:
     """Write the page from the latest result of each benchmark."""
-    PAGE.write_text("\n".join([INTRODUCTION, *map(_section, _latest(names))]))
+    standing = PAGE.read_text() if PAGE.exists() else ""
+    PAGE.write_text("\n".join([INTRODUCTION, *_renewed(standing, names)]))
 
 
 def write_figures(page: Path, mark: str, names: Sequence[str]) -> None:
     """Write the latest results into a page that people wrote, behind a mark in it."""
-    written_by_hand, mark, _ = page.read_text().partition(mark)
+    written_by_hand, mark, standing = page.read_text().partition(mark)
     assert mark, f"{page} lacks the mark"
-    page.write_text("\n".join([written_by_hand + mark, *map(_section, _latest(names))]))
+    page.write_text("\n".join([written_by_hand + mark, *_renewed("\n" + standing, names)]))
+
+
+def _renewed(standing: str, names: Sequence[str]) -> Iterable[str]:
+    """The sections of a page, each from its latest result; those without one stay as they are.
+
+    Results lie in a folder that git does not keep: whoever runs one benchmark in a fresh
+    clone leaves what others measured.
+    """
+    sections = {part.partition("\n")[0]: f"## {part}" for part in standing.split("\n## ")[1:]}
+    for section in _latest(names):
+        sections[section.title] = _section(section)
+    return sections.values()
 
 
 def _latest(names: Sequence[str]) -> list[Section]:
