@@ -85,8 +85,10 @@ def _let_handshake_go(connection: WebSocketConnection) -> None:
 
     The library keeps it and asks it nothing once the connection is open.
     """
-    handshake: Any = connection._wsproto.handshake  # noqa: SLF001  (nobody else lets go)
-    handshake._h11_connection = None  # noqa: SLF001
+    # Where another version of the library has no such thing, nothing is lost.
+    with suppress(AttributeError):
+        handshake: Any = connection._wsproto.handshake  # noqa: SLF001  (nobody else lets go)
+        handshake._h11_connection = None  # noqa: SLF001  (its own field, of no public name)
 
 
 class PacedStream(UpgradeGuard):
