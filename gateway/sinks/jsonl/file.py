@@ -18,8 +18,9 @@ MODE: Final = 0o640
 """Events tell positions and balances: nobody but the group may read along."""
 BLOCK_BYTES: Final = 64 * 1024
 """Step of the search for the last whole line."""
-TAIL_BYTES: Final = 64 * 1024 * 1024
-"""So far back stands what may come again: some batches of at most 8 MiB."""
+TAIL_BYTES: Final = 24 * 1024 * 1024
+"""So far back stands what may come again: the batch in flight and two whose cursor was on its
+way to disk, of at most 8 MiB each. It is read at a start, and after a failed append."""
 
 TORN_LINE_REMOVED = Happening(
     "jsonl_torn_line_removed",
