@@ -179,6 +179,7 @@ class Account:
             happenings.UNKNOWN_WORD.emit(account=self.name)
         if news.trades_missing:
             self.orders_to_mend.update(dict.fromkeys(news.trades_missing))
+        if news.trades_missing or news.holdings_in_doubt:
             self.wake_recovery()
 
     # --- stream state ----------------------------------------------------------

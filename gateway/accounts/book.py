@@ -88,6 +88,10 @@ class Book:
         """
         return [each for each in told if self._would_be_news(each, heard)]
 
+    def came_back(self, told: Told) -> bool:
+        """Whether REST tells a state that was in doubt: a push had told it once more."""
+        return isinstance(told, ToldBalance | ToldPosition) and self.holdings.came_back(told)
+
     def _would_be_news(self, told: Told, heard: Heard) -> bool:
         match told:
             case ToldOrder():

@@ -4,6 +4,7 @@ A push is an event of its own; what REST reads is one only where it differs from
 what is known, since REST repeats what is known and lists what is empty.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.accounts.news import Heard, News, Scribe, Source
@@ -11,7 +12,7 @@ from gateway.accounts.rows import KnownBalance, KnownPosition, Rows, Section, lo
 from gateway.contracts.told import ToldBalance, ToldPosition
 from gateway.events import identity
 from gateway.events.identity import Facts
-from gateway.events.model import Kind, Origin, PositionSide
+from gateway.events.model import Balance, Kind, Origin, Position, PositionSide
 from gateway.events.numbers import compare, is_zero
 from gateway.events.times import Timestamp, to_nanoseconds
 
@@ -20,6 +21,9 @@ MILLISECOND_NS: Final = 10**6
 
 SUPERSEDED_MAX: Final = 64
 """States of one asset that a venue may tell within one millisecond and repeat later."""
+
+_Key = tuple[Kind, str]
+"""A balance by its asset, or a position by the venue's symbol."""
 
 
 class Holdings:
@@ -31,6 +35,9 @@ class Holdings:
         """By asset, upper case."""
         self.positions: dict[str, KnownPosition] = {}
         """By the venue's symbol."""
+        self.in_doubt: dict[_Key, Balance | Position] = {}
+        """What a push told once more, after another state of the same millisecond: a late double,
+        or the account came back to it. Only the next push or REST shows which."""
 
     def load(self, rows: Rows) -> None:
         """Take over what an earlier run knew."""
@@ -67,7 +74,9 @@ class Holdings:
         event_id = self._state_id(Kind.BALANCE, facts, told, known, heard)
         if event_id is None or not self._differs_or_matters(told, known, heard):
             news.duplicate += 1
+            self._note_repeated(told, facts, known, heard, news)
             return
+        self.in_doubt.pop((Kind.BALANCE, told.balance.asset), None)
         self.balances[told.balance.asset] = KnownBalance(
             body=told.balance,
             event_id=event_id,
@@ -89,7 +98,9 @@ class Holdings:
         event_id = self._state_id(Kind.POSITION, facts, told, known, heard)
         if event_id is None or not self._differs_or_matters(told, known, heard):
             news.duplicate += 1
+            self._note_repeated(told, facts, known, heard, news)
             return
+        self.in_doubt.pop((Kind.POSITION, key), None)
         self.positions[key] = KnownPosition(
             body=told.position,
             symbol=told.symbol,
@@ -102,6 +113,41 @@ class Holdings:
         self._scribe.change(news, Section.POSITION, key, self.positions[key])
         source = Source(told.raw, told.venue_time, told.symbol, told.venue_symbol)
         self._scribe.emit(news, heard, event_id, told.position, source)
+
+    def came_back(self, told: ToldBalance | ToldPosition) -> bool:
+        """Whether REST tells what a push had told once more: then it was no late double."""
+        key, body = _told(told)
+        doubted = self.in_doubt.get(key)
+        return doubted is not None and _same_values(body, doubted)
+
+    def settle(self, doubts: Mapping[_Key, Balance | Position]) -> None:
+        """REST was compared: what was in doubt before is no longer."""
+        for key, body in doubts.items():
+            if self.in_doubt.get(key) is body:
+                del self.in_doubt[key]
+
+    def _note_repeated(
+        self,
+        told: ToldBalance | ToldPosition,
+        facts: Facts,
+        known: KnownBalance | KnownPosition | None,
+        heard: Heard,
+        news: News,
+    ) -> None:
+        """Doubt the state where a push repeats one of its predecessors.
+
+        A socket that only lags behind another, or sends all twice, ends with the newest
+        state as well, and that ends the doubt.
+        """
+        if known is None or heard.origin is not Origin.PUSH:
+            return
+        key, body = _told(told)
+        event_id = self._scribe.id_of(body.KIND, facts)
+        if event_id in known.superseded:
+            self.in_doubt[key] = body
+            news.holdings_in_doubt = True
+        elif event_id == known.event_id:
+            self.in_doubt.pop(key, None)
 
     def _state_id(
         self,
@@ -179,6 +225,12 @@ def superseded_ids(
     if known is None or (venue_time is not None and venue_time != known.venue_time):
         return ()
     return (*known.superseded, known.event_id)[-SUPERSEDED_MAX:]
+
+
+def _told(told: ToldBalance | ToldPosition) -> tuple[_Key, Balance | Position]:
+    if isinstance(told, ToldBalance):
+        return (Kind.BALANCE, told.balance.asset), told.balance
+    return (Kind.POSITION, told.venue_symbol or ""), told.position
 
 
 _TIMES: Final = frozenset({"updated_time", "reason"})

@@ -48,6 +48,8 @@ class News(msgspec.Struct, kw_only=True):
     """Orders whose trades must be asked by REST."""
     uncertain: list[str] = msgspec.field(default_factory=list)
     """Orders first seen by a recovery whose fills before and after the gap cannot be told apart."""
+    holdings_in_doubt: bool = False
+    """A state was told once more, and only REST can show whether the account came back to it."""
     unrecognized: list[str] = msgspec.field(default_factory=list)
     """Reasons, one per frame not understood."""
     unknown_words: int = 0

@@ -39,6 +39,12 @@ is on its way for a moment. What lies further out shows that the gap was longer.
 GRACE_SECONDS: Final = 5.0
 """What REST tells may still be on its way as a push: only after this is it missing."""
 
+DOUBT_SECONDS: Final = 2.0
+"""So long a balance may be in doubt before REST is asked: mostly a push comes to settle it."""
+
+DOUBT_AGAIN_SECONDS: Final = 20.0
+"""Between two comparisons for the sake of doubts: a venue that sends all twice makes many."""
+
 
 Read = Callable[[], Awaitable[None]]
 """One of the readings."""
@@ -112,6 +118,10 @@ class Recovery:
         self._gap_met_at: float | None = None
         """When the open gap was first met with a live stream, by Trio's clock."""
         self._gap_finds: list[Reading] = []
+        self._rested_since = 0.0
+        """When the last reading ended, by Trio's clock."""
+        self._doubtful_since: float | None = None
+        self._compared_at = float("-inf")
 
     def request(self) -> None:
         """Read everything now (`gateway account recover`)."""
@@ -120,6 +130,7 @@ class Recovery:
 
     async def run(self) -> None:
         """Do what there is to do, until cancelled."""
+        self._rested_since = trio.current_time()
         while True:
             read = await self._wait_work()
             with trio.CancelScope() as scope:
@@ -127,6 +138,7 @@ class Recovery:
                     nursery.start_soon(self._cancel_when_deaf, scope)
                     await read()
                     nursery.cancel_scope.cancel()
+            self._rested_since = trio.current_time()
 
     async def _cancel_when_deaf(self, scope: trio.CancelScope) -> None:
         """A reading without a live stream proves nothing: stop it."""
@@ -141,17 +153,29 @@ class Recovery:
         """
         account = self._account
         while True:
-            seconds = None
+            comparison_at = float("inf")
             if account.coverage.live_connections:
                 read = self._due()
                 if read is not None:
                     return read
                 if account.coverage.gap is None:
-                    seconds = account.adapter.check_seconds()
-            with trio.move_on_after(float("inf") if seconds is None else seconds) as waiting:
+                    comparison_at = self._next_comparison()
+            with trio.move_on_at(comparison_at) as waiting:
                 await account.work_waiting.wait()
             if waiting.cancelled_caught:
                 return self._check
+
+    def _next_comparison(self) -> float:
+        """When REST is to be compared with the book, by Trio's clock: in doubt soon."""
+        seconds = self._account.adapter.check_seconds()
+        regular = float("inf") if seconds is None else self._rested_since + seconds
+        if not self._account.book.holdings.in_doubt:
+            self._doubtful_since = None
+            return regular
+        if self._doubtful_since is None:
+            self._doubtful_since = trio.current_time()
+        soon = self._doubtful_since + DOUBT_SECONDS
+        return min(regular, max(soon, self._compared_at + DOUBT_AGAIN_SECONDS))
 
     def _due(self) -> Read | None:
         account = self._account
@@ -279,6 +303,8 @@ class Recovery:
         """Compare REST with the book; disagreement means that pushes are missing."""
         account = self._account
         began_ns, since_ns = account.clock.now_ns(), self._last_agreement_ns()
+        doubts = dict(account.book.holdings.in_doubt)
+        self._compared_at = trio.current_time()
         comparison = _Comparison(account, since_ns)
         result = await self._attempt(Purpose.CHECK, since_ns, comparison)
         if result is None:
@@ -286,7 +312,9 @@ class Recovery:
         missing = self._missing(comparison)
         if missing:
             await trio.sleep(GRACE_SECONDS)
+            await self._hear_returns(comparison)
             missing = self._missing(comparison)
+        account.book.holdings.settle(doubts)
         if not missing:
             # What happened while it was read is the next one's to confirm.
             account.agree(began_ns)
@@ -300,6 +328,14 @@ class Recovery:
         )
         happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.CHECK_DISAGREED)
         account.on_doubt(StreamReason.CHECK_DISAGREED)
+
+    async def _hear_returns(self, comparison: _Comparison) -> None:
+        """Take what a push had told that looked like a late double: no push is missing."""
+        account = self._account
+        for told, heard in comparison.rows:
+            if account.book.came_back(told):
+                now_ns = account.clock.now_ns()
+                await account.hear([told], msgspec.structs.replace(heard, now_ns=now_ns))
 
     def _missing(self, comparison: _Comparison) -> list[Told]:
         """What of the rows is news even now, with the pushes that came meanwhile."""
