@@ -85,8 +85,9 @@ class PerpetualAdapter:
         self._context = context
         self._open_websocket = open_websocket
         self._streams = context.options.streams or STREAMS
-        offset = context.metrics.cell("gateway_clock_offset_seconds", context.account)
-        self._clock = VenueClock(context.clock, offset)
+        self._clock = context.commons.share(
+            VenueClock, settings.endpoints.rest, lambda: VenueClock(context.clock)
+        )
         self._calls = Calls(
             rest if rest is not None else _open_rest(settings, context),
             sign_url=settings.endpoints.sign,
@@ -103,9 +104,7 @@ class PerpetualAdapter:
         self, outlet: Outlet, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
     ) -> None:
         """See the contract."""
-        # Accounts that were cut together all ask for the time.
-        await self._turn_at(self._settings.endpoints.rest)
-        problem = await self._learn_clock()
+        problem = None if self._clock.is_fresh else await self._learn_clock()
         async with self._connect() as websocket:
             # Not before: where nothing can be reached, that alone is worth a line.
             if problem is not None:

@@ -90,7 +90,13 @@ class Calls:
         self._wait_turn = wait_turn
 
     async def learn_clock(self) -> None:
-        """Ask for the venue's time. Raises `VenueUnavailable` or `RateLimited`."""
+        """Ask for the venue's time, or wait for another account at this host that does.
+
+        Raises `VenueUnavailable` or `RateLimited`.
+        """
+        await self._clock.asking.do(self._ask_time)
+
+    async def _ask_time(self) -> None:
         await self._wait_turn(_NO_KEY)
         answer = await self._rest.request("GET", SERVER_TIME_PATH)
         reading = self._judge(answer)

@@ -1,31 +1,44 @@
 """The venue's clock: signatures are refused when ours is 30 s off.
 
 The venue tells its time in `server-time`, in `hello` and in each answer to a
-ping, so a machine whose clock is wrong still signs correctly.
+ping, so a machine whose clock is wrong still signs correctly. All accounts at one
+host share what it told: of a thousand that connect at once, one asks.
 """
 
 from typing import Final
 
+import trio
+
 from gateway.clock import Clock
-from gateway.telemetry.metrics import Cell
+from gateway.wire.once import OnceForAll
 
 NS_PER_MS: Final = 1_000_000
 _LONGEST_EXCHANGE_MS: Final = 10_000
 """Question and answer further apart say little about the time between them."""
+_FRESH_SECONDS: Final = 60.0
+"""So long the time need not be asked for: somebody's ping is answered in between."""
 
 
 class VenueClock:
     """Our clock, corrected by what the venue told."""
 
-    def __init__(self, clock: Clock, gauge: Cell) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self.asking = OnceForAll()
         self._clock = clock
-        self._gauge = gauge
         self._offset_ms: float | None = None
+        self._learned_at = float("-inf")
+        """By Trio's clock."""
 
     @property
     def offset_seconds(self) -> float | None:
         """The venue's clock minus ours, when learned."""
         return None if self._offset_ms is None else self._offset_ms / 1000
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it was learned a moment ago."""
+        learned = self._offset_ms is not None
+        return learned and trio.current_time() - self._learned_at < _FRESH_SECONDS
 
     def our_ms(self) -> int:
         """Our own time, uncorrected: what a ping carries."""
@@ -43,7 +56,7 @@ class VenueClock:
         """Take a time that the venue told between `sent_ms` and `received_ms` of ours."""
         if 0 <= received_ms - sent_ms <= _LONGEST_EXCHANGE_MS:
             self._offset_ms = venue_ms - (sent_ms + received_ms) / 2
-            self._gauge.set(self._offset_ms / 1000)
+            self._learned_at = trio.current_time()
 
     def learn_from_answer(self, venue_ms: int | None, gap_ms: int | None, received_ns: int) -> None:
         """Take the answer to a ping: `gap_ms` is the venue's time minus the one we sent."""

@@ -92,7 +92,11 @@ class SpotAdapter:
         self._surroundings = surroundings
         self._scope = Scope(context.options.streams)
         self._paths = Paths(settings.endpoints.api)
-        self._clock = VenueClock(context.clock, surroundings.elapsed)
+        self._clock = context.commons.share(
+            VenueClock,
+            settings.endpoints.rest,
+            lambda: VenueClock(context.clock, surroundings.elapsed),
+        )
         rest = surroundings.rest or _rest_client(settings, context)
         self._rest_host = urlsplit(settings.endpoints.rest).hostname or settings.endpoints.rest
         self._calls = Calls(settings, rest, self._clock, context.redactor, self._request_turn)
@@ -152,7 +156,6 @@ class SpotAdapter:
     async def renew(self) -> None:
         """Learn the time anew. A key that was refused is already dropped (`keys`)."""
         if self._settings.endpoints.api == "v2":
-            await self._rest_turn()
             await self._calls.learn_time()
 
     async def probe(self) -> Sequence[ProbeFinding]:

@@ -99,7 +99,10 @@ class Calls:
             return await self._send(path, params)
 
     async def learn_time(self) -> None:
-        """Ask LBank what time it is."""
+        """Ask LBank what time it is, or wait for another account that does."""
+        await self._clock.asking.do(self._ask_time)
+
+    async def _ask_time(self) -> None:
         await self._wait_turn(_NO_KEY)
         answer = await self._rest.request("GET", TIMESTAMP_PATH)
         reply = decode_reply(TIMESTAMP_PATH, answer.status, answer.body)

@@ -3,6 +3,7 @@
 Signed requests carry a time that may be 5 s old at most, so a machine whose clock
 is off signs with LBank's time, not with its own. What LBank told once goes on by
 clocks that nobody sets, so that a jump of the machine's wall clock changes nothing.
+All accounts at one host share it: of a thousand that start at once, one asks.
 
 The time that other answers carry keeps that exact, and must fit: they answer to
 signatures that LBank found to be at most 5 s off. One that does not fit is a mistake,
@@ -17,6 +18,7 @@ import trio
 from adapters.lbank.endpoints import CLOCK_TOLERANCE_SECONDS
 from gateway.clock import Clock
 from gateway.telemetry.happenings import Happening, Level
+from gateway.wire.once import OnceForAll
 
 NOT_BELIEVED: Final = Happening(
     "lbank_time_not_believed",
@@ -38,6 +40,7 @@ class VenueClock:
     """LBank's time where it was told, else ours."""
 
     def __init__(self, clock: Clock, elapsed: Callable[[], float]) -> None:
+        self.asking = OnceForAll()
         self._clock = clock
         self._elapsed = elapsed
         self._told: tuple[int, Moment] | None = None

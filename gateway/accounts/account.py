@@ -20,6 +20,7 @@ from gateway.clock import Clock
 from gateway.contracts.adapter import (
     Adapter,
     AdapterContext,
+    Commons,
     ConfiguredAccount,
     ConnectGate,
     RequestGate,
@@ -68,6 +69,7 @@ class Account:
         metrics: Metrics,
         connect_gate: ConnectGate,
         request_gate: RequestGate,
+        commons: Commons,
         standby: StandBy | None = None,
     ) -> None:
         self.configured = configured
@@ -90,6 +92,7 @@ class Account:
                 redactor=redactor,
                 connect_gate=self.gate,
                 request_gate=request_gate,
+                commons=commons,
             ),
         )
         venue = configured.spec.name

@@ -24,6 +24,7 @@ from gateway.contracts.values import Fingerprints, fingerprints
 from gateway.events.model import StreamReason, StreamStatus
 from gateway.journal import Journal
 from gateway.telemetry.metrics import Metrics
+from gateway.wire.commons import HostCommons
 from gateway.wire.keepalive import every
 from gateway.wire.limits import RequestLimits
 from gateway.wire.pauses import PauseDetector
@@ -89,6 +90,7 @@ class Roster:
         self._metrics = metrics
         self._connect_gate = connect_gate
         self._request_limits = RequestLimits()
+        self._commons = HostCommons()
         self._heartbeat_seconds = heartbeat_seconds
         self._wanted: dict[str, Wanted] = {}
         self._running: dict[str, _Running] = {}
@@ -252,6 +254,7 @@ class Roster:
             metrics=self._metrics,
             connect_gate=self._connect_gate,
             request_gate=self._request_limits,
+            commons=self._commons,
             standby=standby,
         )
         if standby is None:

@@ -11,6 +11,7 @@ from gateway.config import Config
 from gateway.config.secrets import find_secrets
 from gateway.contracts.adapter import (
     AdapterContext,
+    Commons,
     ConfiguredAccount,
     ConnectGate,
     ProbeFinding,
@@ -20,6 +21,7 @@ from gateway.contracts.sink import ConfiguredSink, SinkContext
 from gateway.errors import GatewayError
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import REDACTOR, Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import HostGate, RequestLimits
 
 _AT_ONCE: Final = 20
@@ -48,6 +50,7 @@ class _Gates:
     def __init__(self) -> None:
         self.connect: Final[ConnectGate] = HostGate()
         self.request: Final[RequestGate] = RequestLimits()
+        self.commons: Final[Commons] = HostCommons()
 
 
 async def probe_everything(config: Config, timeout_seconds: float) -> list[Finding]:
@@ -104,6 +107,7 @@ def _account_probe(account: ConfiguredAccount, gates: _Gates) -> Probe:
             redactor=_redactor(account.settings),
             connect_gate=gates.connect,
             request_gate=gates.request,
+            commons=gates.commons,
         )
         adapter = account.spec.open(account.settings, context)
         try:

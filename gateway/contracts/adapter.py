@@ -8,7 +8,7 @@ attempts: that is the supervisor's.
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal, Protocol
+from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 import trio
@@ -19,6 +19,8 @@ from gateway.contracts.values import Seconds
 from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+
+T = TypeVar("T")
 
 Transport = Literal["trio-websocket", "websockets"]
 
@@ -134,6 +136,7 @@ class AdapterContext(msgspec.Struct, frozen=True, kw_only=True):
     """Knows this account's secrets. Add short-lived ones (stream keys, signatures)."""
     connect_gate: "ConnectGate"
     request_gate: "RequestGate"
+    commons: "Commons"
 
 
 class ConnectGate(Protocol):
@@ -156,6 +159,13 @@ class RequestGate(Protocol):
 
     async def wait_turn(self, host: str, key: str, *, per_second: float, burst: int) -> None:
         """Wait until a request with `key` may go to `host`. Sign it only then."""
+
+
+class Commons(Protocol):
+    """What accounts share that use the same host, such as its clock."""
+
+    def share(self, kind: type[T], host: str, make: Callable[[], T]) -> T:
+        """Get what another account made, or make it; it lasts while an account holds it."""
 
 
 class ProbeFinding(msgspec.Struct, frozen=True, kw_only=True):

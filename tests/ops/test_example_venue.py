@@ -16,6 +16,7 @@ from gateway.contracts.values import Secret
 from gateway.errors import LoginRefused
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import RequestLimits
 from tests.ops.distributions import REPOSITORY
 from tests.ops.paperbank_server import TOKEN, Bank, open_bank
@@ -76,6 +77,7 @@ async def open_account(paperbank: ModuleType, bank: Bank, token: str) -> AsyncIt
         redactor=Redactor(),
         connect_gate=NoQueue(),
         request_gate=RequestLimits(),
+        commons=HostCommons(),
     )
     adapter = paperbank.open_paperbank(settings, context)
     yield adapter

@@ -18,6 +18,7 @@ from gateway.errors import ConnectionLost, StreamError
 from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import RequestLimits
 from gateway.wire.rest import Answer
 from gateway.wire.websocket import Received
@@ -248,9 +249,11 @@ class Venue:
         streams: tuple[str, ...] = (),
         skew_ns: int = 0,
         gate: Gate | None = None,
+        rest: MemoryRest | None = None,
+        commons: HostCommons | None = None,
     ) -> None:
         self.clock = LoopClock(skew_ns)
-        self.rest = MemoryRest(self.clock)
+        self.rest = rest or MemoryRest(self.clock)
         self.socket = PretendStream(self.clock)
         self.gate = gate or Gate()
         self.redactor = Redactor()
@@ -268,6 +271,7 @@ class Venue:
                 redactor=self.redactor,
                 connect_gate=self.gate,
                 request_gate=RequestLimits(),
+                commons=commons or HostCommons(),
             ),
             open_websocket=self.socket.connect,
             rest=self.rest,

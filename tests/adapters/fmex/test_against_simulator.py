@@ -34,6 +34,7 @@ from gateway.simulator.simulator import Simulator, open_simulator
 from gateway.simulator.truth import FactKind
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import RequestLimits
 from tests.adapters.fmex.doubles import Gate, Outlet
 
@@ -68,6 +69,7 @@ class House:
                 redactor=redactor,
                 connect_gate=Gate(),
                 request_gate=RequestLimits(),
+                commons=HostCommons(),
             ),
         )
         self.book = Book("hedge", "fmex", reconcile=self.adapter.reconcile, redactor=redactor)

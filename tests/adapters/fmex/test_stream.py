@@ -23,7 +23,17 @@ from gateway.errors import (
     VenueUnavailable,
 )
 from gateway.events.model import StreamReason
-from tests.adapters.fmex.doubles import API_KEY, SECRET, Gate, Outlet, Venue, confirm_all
+from gateway.wire.commons import HostCommons
+from tests.adapters.fmex.doubles import (
+    API_KEY,
+    SECRET,
+    Gate,
+    LoopClock,
+    MemoryRest,
+    Outlet,
+    Venue,
+    confirm_all,
+)
 
 Frame = Callable[[str], str]
 REFUSED_KEY = (401, {"status": 2020, "msg": "api key invalid"})
@@ -81,13 +91,31 @@ async def test_wrong_clock_is_corrected_before_signing(autojump_clock: MockClock
 
 
 async def test_signature_is_made_after_the_turn_at_the_gate(autojump_clock: MockClock):
-    """Queues of minutes, for the time and to connect, do not let the signature grow stale."""
+    """A queue of minutes does not let the signature grow stale."""
     venue = Venue(gate=Gate(seconds=300))
     async with live(venue):
         stamp = int(venue.socket.query()["FC-ACCESS-TIMESTAMP"])
 
-        assert venue.gate.hosts == ["https://api.fmex.com", "api.fmex.com"]
+        assert venue.gate.hosts == ["api.fmex.com"]
         assert abs(stamp - venue.socket.venue_ms()) < 1000
+
+
+async def test_accounts_at_one_host_ask_for_its_time_once(autojump_clock: MockClock):
+    """Of many that connect at once one asks; who connects later knows it from their pings."""
+    commons, rest = HostCommons(), MemoryRest(LoopClock(0))
+    rest.seconds = 0.5
+
+    async def stay(seconds: float) -> None:
+        async with live(Venue(rest=rest, commons=commons)):
+            await trio.sleep(seconds)
+
+    async with trio.open_nursery() as nursery:
+        for _ in range(20):
+            nursery.start_soon(stay, 3_600)
+        await trio.sleep(3_500)
+        await stay(1)
+
+        assert 1 == rest.asked("/v2/public/server-time")
 
 
 async def test_secrets_of_the_url_are_redacted(autojump_clock: MockClock):

@@ -1,5 +1,8 @@
+import pytest
+import trio
+from trio.testing import MockClock
+
 from adapters.fmex.venue_clock import VenueClock
-from gateway.telemetry.metrics import Cell
 
 
 class Noon:
@@ -10,39 +13,34 @@ class Noon:
         return 1_000_000_000_000
 
 
-def make_clock() -> tuple[VenueClock, Cell]:
-    """A clock that knows nothing, and its gauge."""
-    gauge = Cell()
-    return VenueClock(Noon(), gauge), gauge
+@pytest.fixture
+def clock() -> VenueClock:
+    """It knows nothing yet."""
+    return VenueClock(Noon())
 
 
-def test_nothing_learned():
+async def test_nothing_learned(clock: VenueClock):
     """Until the venue tells its time, ours stands."""
-    clock, _ = make_clock()
-
     assert (clock.offset_seconds, clock.now_ms()) == (None, 1_000_000)
 
 
-def test_time_between_question_and_answer():
+async def test_time_between_question_and_answer(clock: VenueClock):
     """The venue's time is taken as of the middle between asking and hearing."""
-    clock, gauge = make_clock()
     clock.learn(1_060_000, 999_900, 1_000_100)
 
-    assert (clock.offset_seconds, clock.now_ms(), gauge.value) == (60.0, 1_060_000, 60.0)
+    assert (clock.offset_seconds, clock.now_ms()) == (60.0, 1_060_000)
     assert clock.to_venue_ms(1_000_001_000_000) == 1_060_001
 
 
-def test_answer_to_a_ping():
+async def test_answer_to_a_ping(clock: VenueClock):
     """`ts` minus `gap` is the time that we sent."""
-    clock, _ = make_clock()
     clock.learn_from_answer(1_060_000, 60_100, 1_000_100_000_000)
 
     assert clock.offset_seconds == 60.0
 
 
-def test_answer_that_took_too_long_says_nothing():
+async def test_answer_that_took_too_long_says_nothing(clock: VenueClock):
     """Neither a late answer nor one from before its question moves the clock."""
-    clock, _ = make_clock()
     clock.learn(1_060_000, 980_000, 1_000_000)
     clock.learn(1_060_000, 1_000_000, 980_000)
     clock.learn_from_answer(None, 3, 1)
@@ -51,9 +49,8 @@ def test_answer_that_took_too_long_says_nothing():
     assert clock.offset_seconds is None
 
 
-def test_greeting_counts_only_where_nothing_is_known():
+async def test_greeting_counts_only_where_nothing_is_known(clock: VenueClock):
     """`hello` is late by the way here: better than nothing, worse than an exchange."""
-    clock, _ = make_clock()
     clock.learn_from_greeting(None, 1)
     clock.learn_from_greeting(1_050_000, 1_000_000_000_000)
     clock.learn_from_greeting(1_070_000, 1_000_000_000_000)
@@ -61,3 +58,20 @@ def test_greeting_counts_only_where_nothing_is_known():
 
     clock.forget()
     assert clock.offset_seconds is None
+
+
+async def test_what_was_told_stays_fresh_for_a_minute(clock: VenueClock, mock_clock: MockClock):
+    """A connect need not ask for a time that anybody was told lately."""
+    assert not clock.is_fresh
+    clock.learn(1_060_000, 999_900, 1_000_100)
+    assert clock.is_fresh
+
+    mock_clock.jump(59)
+    assert clock.is_fresh
+    mock_clock.jump(2)
+    assert not clock.is_fresh
+
+    clock.learn(1_060_000, 999_900, 1_000_100)
+    clock.forget()
+    assert not clock.is_fresh
+    await trio.lowlevel.checkpoint()

@@ -16,13 +16,14 @@ import trio
 
 from adapters.lbank.adapter import SpotAdapter, Surroundings
 from adapters.lbank.settings import Credentials, Settings
-from gateway.contracts.adapter import AccountOptions, AdapterContext
+from gateway.contracts.adapter import AccountOptions, AdapterContext, Commons
 from gateway.contracts.told import Told
 from gateway.contracts.values import Secret
 from gateway.errors import ConnectionLost
 from gateway.events.model import StreamReason
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import RequestLimits
 from gateway.wire.messages import Received
 from gateway.wire.onefailure import open_single_failure_nursery
@@ -276,6 +277,7 @@ def context_of(venue: PretendLBank, **options: Any) -> AdapterContext:
         redactor=Redactor(),
         connect_gate=NoGate(),
         request_gate=RequestLimits(),
+        commons=HostCommons(),
     )
 
 
@@ -283,8 +285,12 @@ def adapter_on(
     venue: PretendLBank,
     settings: Settings | None = None,
     elapsed: Callable[[], float] = lambda: 0.0,
+    commons: Commons | None = None,
     **options: Any,
 ) -> SpotAdapter:
     """An adapter that has only `venue` around it."""
     surroundings = Surroundings(open_websocket=venue.open_websocket, rest=venue, elapsed=elapsed)
-    return SpotAdapter(settings or settings_of(), context_of(venue, **options), surroundings)
+    context = context_of(venue, **options)
+    if commons is not None:
+        context = msgspec.structs.replace(context, commons=commons)
+    return SpotAdapter(settings or settings_of(), context, surroundings)

@@ -18,6 +18,7 @@ from gateway.simulator.simulator import Simulator, open_simulator
 from gateway.simulator.truth import FactKind
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import RequestLimits
 from gateway.wire.onefailure import open_single_failure_nursery
 from tests.adapters.lbank.pretend import MemoryFinds, MemoryOutlet, NoGate
@@ -45,6 +46,7 @@ def adapter_at(simulator: Simulator, signature: str, api: str, secret: str = "")
         redactor=Redactor(),
         connect_gate=NoGate(),
         request_gate=RequestLimits(),
+        commons=HostCommons(),
     )
     return SpotAdapter(settings, context)
 

@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 from trio.testing import MockClock
 
 from adapters.lbank.venue_clock import VenueClock
+from gateway.wire.commons import HostCommons
 from tests.adapters.lbank.pretend import PretendLBank, TrioWallClock, adapter_on, live_then
 
 HOUR_NS = 3600 * 10**9
@@ -99,6 +100,21 @@ async def test_without_the_time_our_own_has_to_do(autojump_clock: MockClock, tol
     assert reached.is_set()
     asked = [path for path, _ in venue.asked]
     assert 1 == asked.count("/v2/timestamp.do")
+
+
+async def test_accounts_at_one_host_ask_for_its_time_once(autojump_clock: MockClock):
+    """Of many that want a key at once one asks, and all sign by what it was told."""
+    venue, commons = PretendLBank(), HostCommons()
+    venue.clock.wrong_by_ns = HOUR_NS
+    adapters = [adapter_on(venue, commons=commons) for _ in range(20)]
+    async with trio.open_nursery() as nursery:
+        for adapter in adapters:
+            nursery.start_soon(adapter.renew)
+
+    assert 1 == [path for path, _ in venue.asked].count("/v2/timestamp.do")
+    offsets = {adapter.clock_offset_seconds() for adapter in adapters}
+    assert -3600 == pytest.approx(offsets.pop(), abs=1)
+    assert not offsets
 
 
 async def test_a_path_that_is_not_served_stops_nobody(autojump_clock: MockClock):

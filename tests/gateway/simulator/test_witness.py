@@ -23,6 +23,7 @@ from gateway.contracts.told import Told, ToldBalance, ToldFill, ToldOrder, ToldP
 from gateway.simulator import FactKind, Scenario, Simulator, load_dialect, open_simulator
 from gateway.telemetry.metrics import Metrics
 from gateway.telemetry.redaction import Redactor
+from gateway.wire.commons import HostCommons
 from gateway.wire.limits import HostGate, RequestLimits
 
 PATIENCE_SECONDS = 60
@@ -89,6 +90,7 @@ def open_adapter(simulator: Simulator, folder: Path, number: int) -> Adapter:
         redactor=Redactor(),
         connect_gate=HostGate(),
         request_gate=RequestLimits(),
+        commons=HostCommons(),
     )
     return account.spec.open(account.settings, context)
 
