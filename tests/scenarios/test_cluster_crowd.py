@@ -1,10 +1,4 @@
-"""Three hundred accounts on three gateways: what is promised of a few holds for many.
-
-Pending for two reasons. Ten seconds for a hundred accounts is much for two processors: with a
-load of 13 it took up to 13 s, most of it for connecting. And of three hundred lively accounts
-one is told a balance and its return within one millisecond now and then, which only the next
-comparison with REST heals, with a declared gap (docs/venues.md).
-"""
+"""Three hundred accounts on three gateways: what is promised of a few holds for many."""
 
 import sys
 from pathlib import Path
@@ -21,7 +15,8 @@ RATE = 0.2
 """Orders per second and account."""
 
 
-@pytest.mark.pending
+@pytest.mark.scenarios
+@pytest.mark.alone  # ten seconds for a hundred accounts take all of two processors
 @pytest.mark.timeout(600)
 async def test_three_hundred_accounts_move_without_a_gap_and_survive_a_death(tmp_path: Path):
     """A gateway is drained and one restarted without any gap; after a death all live in time."""
