@@ -5,8 +5,11 @@ sent, to the millisecond and rounded down, so figures are up to 1 ms too high. *
 the gateway's own stamp; *journalled* means fsynced; *accepted* means that the sink has
 answered for it (`jsonl`: fsynced; `webhook`: answered 204 by a receiver in another
 process, one request at a time); *SSE* is when a client of `/events` read it: the
-gateway gathers what it sends there for up to 100 ms. Beside them, in the same run, a
-loop that only writes and fsyncs one line of the same length: what a disk answer costs here.
+gateway gathers what it sends there for up to 100 ms. Each pace is tried with `jsonl` alone,
+which the targets are about, and with the three at once: on two processors, which venue,
+receiver and client share with the gateway, they take time from each other. Beside them, in
+the same run, a loop that only writes and fsyncs one line of the same length: what a disk
+answer costs here.
 """
 
 import os
@@ -36,7 +39,9 @@ SETTLE_SECONDS: Final = 2
 """From live until what the first snapshots told is journalled."""
 TARGETS_MS: Final = {600: 10.0, 2_000: 25.0}
 """p99 until `jsonl` has accepted, by frames a second."""
-STAGES: Final = ("read", "journalled", "jsonl accepted", "webhook accepted", "SSE client")
+ALONE: Final = ("read", "journalled", "jsonl accepted")
+TOGETHER: Final = (*ALONE, "webhook accepted", "SSE client")
+COLUMNS: Final = ("frames/s", "sinks", "stage", "events", "p50 ms", "p99 ms", "max ms")
 LINE: Final = b"x" * 700 + b"\n"
 
 Ages = dict[str, list[float]]
@@ -57,25 +62,28 @@ def measure(*, quick: bool) -> Section:
     RESULTS.mkdir(parents=True, exist_ok=True)
     rows, notes, late = [], [], {}
     for rate in RATES:
-        ages = pace(rate, QUICK_SECONDS if quick else SECONDS)
-        for stage in STAGES:
-            cells = tuple(f"{figure:.1f}" for figure in figures(ages[stage]))
-            rows.append((f"{rate:,}", stage, f"{len(ages[stage]):,}", *cells))
-            print(*rows[-1], flush=True)
-        _, late[rate], _ = figures(ages["jsonl accepted"])
+        for stages in (ALONE, TOGETHER):
+            ages = pace(rate, QUICK_SECONDS if quick else SECONDS, stages)
+            beside = "jsonl alone" if stages is ALONE else "three at once"
+            for stage in stages:
+                cells = tuple(f"{figure:.1f}" for figure in figures(ages[stage]))
+                rows.append((f"{rate:,}", beside, stage, f"{len(ages[stage]):,}", *cells))
+                print(*rows[-1], flush=True)
+            if stages is ALONE:
+                _, late[rate], _ = figures(ages["jsonl accepted"])
     for rate, wanted in TARGETS_MS.items():
         met = "met" if late[rate] <= wanted else "missed"
         notes.append(
-            f"{rate:,} frames/s: p99 until `jsonl` accepted {late[rate]:.1f} ms"
+            f"{rate:,} frames/s: p99 until `jsonl` alone accepted {late[rate]:.1f} ms"
             f" (wanted {wanted:g}: {met})."
         )
     bare = "write and fsync of one line alone"
-    rows.append(("", bare, "", *(f"{figure:.1f}" for figure in figures(fsync_alone()))))
+    rows.append(("", "", bare, "", *(f"{figure:.1f}" for figure in figures(fsync_alone()))))
     return Section(
         title="Latency",
         text=__doc__ or "",
         command="python -m benchmarks latency",
-        tables=[Table("Age", ("frames/s", "stage", "events", "p50 ms", "p99 ms", "max ms"), rows)],
+        tables=[Table("Age", COLUMNS, rows)],
         plots=[
             Plot("p99 until jsonl accepted", "ms", [f"{r:,}/s" for r in late], [*late.values()])
         ],
@@ -83,36 +91,37 @@ def measure(*, quick: bool) -> Section:
     )
 
 
-def pace(rate: int, seconds: int) -> Ages:
+def pace(rate: int, seconds: int, stages: Sequence[str]) -> Ages:
     """Send at a pace, and compare the stamps."""
+    together = stages is TOGETHER
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=RESULTS)))
         venue = stack.enter_context(open_venue("lbank", ACCOUNTS))
-        receiver = stack.enter_context(open_process("-m", "benchmarks.receiver"))
-        assert receiver.stdout is not None
-        url = receiver.stdout.readline().strip()
-        with open_timed_gateway(folder, venue, url) as gateway:
+        sinks = "  events: {type: jsonl, path: events.jsonl, start: earliest}\n"
+        if together:
+            url = stack.enter_context(open_receiver())
+            sinks += f"  desk: {{type: webhook, url: '{url}', mode: batch, start: earliest}}\n"
+        with open_timed_gateway(folder, venue, sinks) as gateway:
             gateway.wait_live(ACCOUNTS)
-            listener = SseListener(folder / "state")
+            listener = SseListener(folder / "state") if together else None
             time.sleep(SETTLE_SECONDS)
             first = gateway.status()["journal"]["last_seq"]
             each = rate * seconds // ACCOUNTS
             venue.pace(each, rate / ACCOUNTS)
             last = first + each * ACCOUNTS
-            wait_until(lambda: listener.last_seq >= last, "all read by the SSE client")
-            wait_until(lambda: _pending(gateway) == 0, "all accepted")
-            listener.stop()
+            if listener is not None:
+                wait_until(lambda: listener.last_seq >= last, "all read by the SSE client")
+                listener.stop()
+            wait_until(lambda: _settled(gateway, last), "all accepted")
         notes = msgspec.json.decode((folder / "notes").read_bytes(), type=Notes)
         lines = [
             msgspec.json.decode(line, type=Line)
             for line in gateway.events.read_bytes().splitlines()
         ]
-    stamps = {
-        "journalled": notes.journalled,
-        "jsonl accepted": notes.accepted["events"],
-        "webhook accepted": notes.accepted["desk"],
-        "SSE client": listener.stamps,
-    }
+    stamps = {"journalled": notes.journalled, "jsonl accepted": notes.accepted["events"]}
+    if listener is not None:
+        stamps["webhook accepted"] = notes.accepted["desk"]
+        stamps["SSE client"] = listener.stamps
     ages = ages_of([line for line in lines if first < line.seq <= last], stamps)
     assert len(ages["read"]) == last - first, "each order once, and nothing besides"
     return ages
@@ -120,7 +129,7 @@ def pace(rate: int, seconds: int) -> Ages:
 
 def ages_of(lines: Sequence[Line], stamps: dict[str, Stamps]) -> Ages:
     """Of every order, by stage."""
-    ages: Ages = {stage: [] for stage in STAGES}
+    ages: Ages = {stage: [] for stage in ("read", *stamps)}
     for line in lines:
         if line.kind != "order" or line.venue_time is None:
             continue
@@ -152,18 +161,26 @@ def fsync_alone() -> list[float]:
     return spent
 
 
-def _pending(gateway: Gateway) -> int:
-    return sum(sink["pending"] for sink in gateway.status()["sinks"].values())
+def _settled(gateway: Gateway, last: int) -> bool:
+    status = gateway.status()
+    pending = sum(sink["pending"] for sink in status["sinks"].values())
+    return status["journal"]["last_seq"] >= last and pending == 0
 
 
 @contextmanager
-def open_timed_gateway(folder: Path, venue: Venue, url: str) -> Iterator[Gateway]:
-    """One with a `jsonl` and a `webhook` sink; at the end its notes stand in the folder."""
+def open_receiver() -> Iterator[str]:
+    """What the webhook sends to, by its URL."""
+    with open_process("-m", "benchmarks.receiver") as receiver:
+        assert receiver.stdout is not None
+        yield receiver.stdout.readline().strip()
+
+
+@contextmanager
+def open_timed_gateway(folder: Path, venue: Venue, sinks: str) -> Iterator[Gateway]:
+    """One with these sinks; at the end its notes stand in the folder."""
     config = folder / "gateway.yaml"
     config.write_text(
-        f"name: bench\nstate_dir: {folder / 'state'}\nhttp: null\nsinks:\n"
-        "  events: {type: jsonl, path: events.jsonl, start: earliest}\n"
-        f"  desk: {{type: webhook, url: '{url}', mode: batch, start: earliest}}\n"
+        f"name: bench\nstate_dir: {folder / 'state'}\nhttp: null\nsinks:\n{sinks}"
         f"accounts:\n{options_added(venue.read_configuration(ACCOUNTS), 'trio-websocket')}"
     )
     command = ("-m", "benchmarks.timed_gateway", str(config), str(folder / "notes"))
