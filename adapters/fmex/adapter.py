@@ -5,7 +5,6 @@ topic → wait until all are confirmed → listen and ping (`stream`). FMEX says
 what changes from then on; what is missed in between is read by REST (`recovery`).
 """
 
-from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final, Protocol
@@ -96,7 +95,7 @@ class PerpetualAdapter:
             redactor=context.redactor,
             wait_turn=self._request_turn,
         )
-        self._signatures: deque[str] = deque()
+        self._signatures: list[str] = []
 
     # --- the stream ---------------------------------------------------------
 
@@ -159,7 +158,7 @@ class PerpetualAdapter:
         redactor.add(signature)
         self._signatures.append(signature)
         if len(self._signatures) > _SIGNATURES_KEPT:
-            redactor.discard([self._signatures.popleft()])
+            redactor.discard([self._signatures.pop(0)])
 
     async def _learn_clock(self) -> str | None:
         """Ask for the venue's time; gives what is wrong where nothing was learned."""

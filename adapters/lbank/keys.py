@@ -17,7 +17,6 @@ Two connections of one account share a key: whether a second key voids the first
 not documented. Only one of them refreshes it, and only one creates it.
 """
 
-from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Final, Protocol
@@ -106,7 +105,7 @@ class StreamKeys:
         self._elapsed = elapsed
         self._lock = trio.Lock()
         self._current: Key | None = None
-        self._values: deque[str] = deque()
+        self._values: list[str] = []
 
     def expires_ns(self) -> int | None:
         """Epoch ns at which the current key lapses if nobody refreshes it."""
@@ -205,7 +204,7 @@ class StreamKeys:
         self._redactor.add(value)
         self._values.append(value)
         if len(self._values) > _SECRET_KEYS:
-            oldest = self._values.popleft()
+            oldest = self._values.pop(0)
             if oldest not in self._values:
                 self._redactor.discard([oldest])
 

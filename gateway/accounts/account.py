@@ -42,7 +42,7 @@ class PatientGate:
 
     def __init__(self, gate: ConnectGate) -> None:
         self._gate = gate
-        self.limits: set[trio.CancelScope] = set()
+        self.limits: frozenset[trio.CancelScope] = frozenset()
         """Of the sessions that are being opened."""
 
     async def wait_turn(self, host: str, per_second: float) -> None:

@@ -29,7 +29,7 @@ class Coverage:
         self._clock = clock
         self._record = record
         self._counter = 0
-        self._live: set[int] = set()
+        self._live: tuple[int, ...] = ()
         self._saved_life_ns = 0
         self.life_ns = 0
         """The last proof of life, epoch ns; 0 before the first ever."""
@@ -78,7 +78,7 @@ class Coverage:
         """
         now_ns = self._clock.now_ns()
         first = not self._live
-        self._live.add(connection)
+        self._live = (*self._live, connection)
         self._promised = True
         self.prove(now_ns)
         awaited = self.gap is not None and self.gap.until_ns is None
@@ -92,7 +92,7 @@ class Coverage:
         """A connection ended. True when it was the last live one: a gap is open now."""
         if connection not in self._live:
             return False
-        self._live.discard(connection)
+        self._live = tuple(each for each in self._live if each != connection)
         if self._live:
             return False
         self.open_gap(reason, detail)

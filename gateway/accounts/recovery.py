@@ -132,13 +132,16 @@ class Recovery:
         """Do what there is to do, until cancelled."""
         self._rested_since = trio.current_time()
         while True:
-            read = await self._wait_work()
-            with trio.CancelScope() as scope:
-                async with trio.open_nursery() as nursery:
-                    nursery.start_soon(self._cancel_when_deaf, scope)
-                    await read()
-                    nursery.cancel_scope.cancel()
+            await self._read_while_live(await self._wait_work())
             self._rested_since = trio.current_time()
+
+    async def _read_while_live(self, read: Read) -> None:
+        # Apart from `run`, whose variables would keep the nursery until the next reading.
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._cancel_when_deaf, scope)
+                await read()
+                nursery.cancel_scope.cancel()
 
     async def _cancel_when_deaf(self, scope: trio.CancelScope) -> None:
         """A reading without a live stream proves nothing: stop it."""

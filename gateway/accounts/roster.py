@@ -68,7 +68,6 @@ class _Running(msgspec.Struct, frozen=True):
     account: Account
     supervisor: Supervisor
     scope: trio.CancelScope
-    done: trio.Event
 
 
 class Roster:
@@ -94,6 +93,8 @@ class Roster:
         self._heartbeat_seconds = heartbeat_seconds
         self._wanted: dict[str, Wanted] = {}
         self._running: dict[str, _Running] = {}
+        self._ending: dict[str, trio.Event] = {}
+        """Of each account that is being stopped: set when it has ended."""
         self._accounts: dict[str, Account] = {}
         """Every wanted account as it was last opened, running or not."""
         metrics.before_scrape(self._update_gauges)
@@ -239,7 +240,9 @@ class Roster:
             return
         running.supervisor.ending = ending
         running.scope.cancel()
-        await running.done.wait()
+        if name not in self._ending:
+            self._ending[name] = trio.Event()
+        await self._ending[name].wait()
 
     async def _start_missing(self) -> None:
         for name, wanted in self._wanted.items():
@@ -259,7 +262,7 @@ class Roster:
         )
         if standby is None:
             await account.load()
-        running = _Running(account, Supervisor(account), trio.CancelScope(), trio.Event())
+        running = _Running(account, Supervisor(account), trio.CancelScope())
         self._running[configured.name] = running
         self._accounts[configured.name] = account
         self._nursery.start_soon(
@@ -272,7 +275,8 @@ class Roster:
                 await running.supervisor.run()
         finally:
             del self._running[name]
-            running.done.set()
+            if name in self._ending:
+                self._ending.pop(name).set()
 
     def _update_gauges(self) -> None:
         for running in self._running.values():

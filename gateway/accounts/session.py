@@ -11,7 +11,7 @@ from typing import Final
 import trio
 
 from gateway.accounts import happenings
-from gateway.accounts.account import Account
+from gateway.accounts.account import Account, PatientGate
 from gateway.accounts.news import Heard
 from gateway.contracts.told import Told
 from gateway.errors import ConnectFailed, GatewayError
@@ -84,13 +84,13 @@ async def run_session(
     limit = trio.move_on_after(LIVE_WITHIN_SECONDS)
     try:
         with limit:
-            account.gate.limits.add(limit)
+            account.gate.limits |= {limit}
             try:
-                start = _Start(limit, account.gate.limits, came_up)
+                start = _Start(limit, account.gate, came_up)
                 outlet = SessionOutlet(account, retire)
                 await account.adapter.run_stream(outlet, task_status=start)
             finally:
-                account.gate.limits.discard(limit)
+                account.gate.limits -= {limit}
     except BaseExceptionGroup as failures:  # of an adapter with a plain nursery
         group = failures
     if limit.cancelled_caught:
@@ -107,18 +107,18 @@ class _Start:
     second task and its nursery cost each account 4 KiB.
     """
 
-    __slots__ = ("_came_up", "_limit", "_limits")
+    __slots__ = ("_came_up", "_gate", "_limit")
 
     def __init__(
-        self, limit: trio.CancelScope, limits: set[trio.CancelScope], came_up: Callable[[], None]
+        self, limit: trio.CancelScope, gate: PatientGate, came_up: Callable[[], None]
     ) -> None:
         self._limit = limit
-        self._limits = limits
+        self._gate = gate
         self._came_up = came_up
 
     def started(self, _value: None = None) -> None:
         """See `trio.TaskStatus`. One that comes up too late is cancelled all the same."""
         if not self._limit.cancel_called:
-            self._limits.discard(self._limit)
+            self._gate.limits -= {self._limit}
             self._limit.deadline = float("inf")
             self._came_up()

@@ -5,6 +5,7 @@ numbers that the account's own tasks add to.
 """
 
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -57,6 +58,9 @@ class AccountStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The last trouble, in words; None while there is none."""
 
 
+_STATES: Final = tuple(AccountState)
+
+
 class AccountCells:
     """The account's numbers; each cell is looked up once."""
 
@@ -67,6 +71,7 @@ class AccountCells:
         self.stale = metrics.cell("gateway_events_stale", account)
         self.duplicates = metrics.cell("gateway_events_duplicate", account)
         self.up = metrics.cell("gateway_account_up", account)
+        self._state = metrics.state("gateway_account_state", _STATES, account)
         self.gap_open = metrics.cell("gateway_gap_open", account)
         self.gap_seconds = metrics.cell("gateway_gap_seconds", account)
         self.last_frame = metrics.cell("gateway_last_frame_timestamp_seconds", account)
@@ -93,6 +98,5 @@ class AccountCells:
 
     def show_state(self, state: AccountState) -> None:
         """Set the gauges of the state."""
-        for each in AccountState:
-            self._metrics.cell("gateway_account_state", self._account, each).set(each is state)
+        self._state.set(state)
         self.up.set(state in (AccountState.LIVE, AccountState.RECOVERING))

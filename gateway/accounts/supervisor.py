@@ -54,10 +54,11 @@ class Supervisor:
         self._numbers = count(1)
         self._lines: dict[int, trio.CancelScope] = {}
         """Running connection loops by their number."""
-        self._retiring: set[int] = set()
+        self._retiring: frozenset[int] = frozenset()
         self._troubles: dict[int, str] = {}
         """What each connection that is not live was last said to fail of."""
-        self._nudge = trio.Event()
+        self._nudge: trio.Event | None = None
+        """Ends every waiting, where there is any."""
         self._nursery: trio.Nursery | None = None
         account.on_doubt = self.replace_all
 
@@ -84,8 +85,9 @@ class Supervisor:
 
     def nudge(self) -> None:
         """End every waiting: a person acted, so a suspended account tries again at once."""
-        self._nudge.set()
-        self._nudge = trio.Event()
+        if self._nudge is not None:
+            self._nudge.set()
+            self._nudge = None
 
     def nudge_if_suspended(self) -> None:
         """A reload is a person's act for a suspended account, and nothing to the others."""
@@ -107,7 +109,7 @@ class Supervisor:
         """Start a successor, once; this connection goes on until that is live."""
         if number in self._retiring or number not in self._lines:
             return
-        self._retiring.add(number)
+        self._retiring |= {number}
         happenings.REPLACING.emit(
             account=self._account.name, connection=number, reason=reason, detail=detail
         )
@@ -129,7 +131,7 @@ class Supervisor:
                     await self._one_session(number, replaces, policy)
         finally:
             del self._lines[number]
-            self._retiring.discard(number)
+            self._retiring -= {number}
             self._troubles.pop(number, None)
 
     async def _one_session(self, number: int, replaces: int | None, policy: Policy) -> None:
@@ -175,7 +177,7 @@ class Supervisor:
             await self._wait_suspended(error, then.delay_seconds)
         else:
             with trio.move_on_after(then.delay_seconds):
-                await self._nudge.wait()
+                await self._wait_nudge()
         account.reconnects += 1
         account.cells.reconnected(reason)
         account.show_state(AccountState.CONNECTING)
@@ -196,8 +198,13 @@ class Supervisor:
         with trio.move_on_after(seconds):
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._watch_secrets, nursery.cancel_scope)
-                await self._nudge.wait()
+                await self._wait_nudge()
                 nursery.cancel_scope.cancel()
+
+    async def _wait_nudge(self) -> None:
+        if self._nudge is None:
+            self._nudge = trio.Event()
+        await self._nudge.wait()
 
     async def _watch_secrets(self, scope: trio.CancelScope) -> None:
         """A rotated key file is a person's act: try at once."""

@@ -127,6 +127,20 @@ class Cell:
         self.value = value
 
 
+class StateCell:
+    """Which of a few states something is in: a gauge for each of them, one of which is 1."""
+
+    __slots__ = ("state", "states")
+
+    def __init__(self, states: tuple[str, ...]) -> None:
+        self.states = states
+        self.state = ""
+
+    def set(self, state: str) -> None:
+        """Be in this state, and in no other."""
+        self.state = state
+
+
 class HistogramCell:
     """Counts per bucket and their sum."""
 
@@ -149,7 +163,10 @@ class Metrics:
     def __init__(self) -> None:
         self._specs = {spec.name: spec for spec in CATALOGUE}
         self._cells: dict[str, dict[tuple[str, ...], Cell]] = {}
+        self._states: dict[str, dict[tuple[str, ...], StateCell]] = {}
         self._histograms: dict[str, dict[tuple[str, ...], HistogramCell]] = {}
+        self._known_labels: dict[tuple[str, ...], tuple[str, ...]] = {}
+        """Each once: an account has a dozen cells with no other label than its name."""
         self._before_scrape: list[Callable[[], None]] = []
 
     def cell(self, name: str, *labels: str) -> Cell:
@@ -157,7 +174,15 @@ class Metrics:
         self._check(name, labels, histogram=False)
         family = self._cells.setdefault(name, {})
         if labels not in family:
-            family[labels] = Cell()
+            family[self._known_labels.setdefault(labels, labels)] = Cell()
+        return family[labels]
+
+    def state(self, name: str, states: tuple[str, ...], *labels: str) -> StateCell:
+        """The gauges `name` with these label values and, as the last one, each of `states`."""
+        self._check(name, (*labels, ""), histogram=False)
+        family = self._states.setdefault(name, {})
+        if labels not in family:
+            family[self._known_labels.setdefault(labels, labels)] = StateCell(states)
         return family[labels]
 
     def histogram(self, name: str, *labels: str) -> HistogramCell:
@@ -170,13 +195,14 @@ class Metrics:
 
     def forget(self, label: str, value: str) -> None:
         """Drop every series of an account or sink that was removed."""
-        for families in (self._cells, self._histograms):
+        for families in (self._cells, self._states, self._histograms):
             for name, family in families.items():
                 names = self._specs[name].labels
                 if label in names:
                     index = names.index(label)
                     for labels in [key for key in family if key[index] == value]:
                         del family[labels]
+                        self._known_labels.pop(labels, None)
 
     def before_scrape(self, update: Callable[[], None]) -> None:
         """Register a function that sets gauges right before they are read."""
@@ -210,6 +236,9 @@ class Metrics:
         )
         for labels, cell in self._cells.get(spec.name, {}).items():
             family.add_metric(labels, cell.value)
+        for labels, found in self._states.get(spec.name, {}).items():
+            for state in found.states:
+                family.add_metric((*labels, state), state == found.state)
         return family
 
     def _histogram_family(self, spec: MetricSpec) -> Metric:

@@ -76,24 +76,19 @@ class RestClient:
         max_answer_bytes: int = MAX_ANSWER_BYTES,
         count: Callable[[str], None] | None = None,
     ) -> None:
-        url = _parse(base_url)
-        self._host = url.host
+        self._base = _parse(base_url)
+        self._host = self._base.host
         self._clock = clock
         self._timeout_seconds = timeout_seconds
         self._max_answer_bytes = max_answer_bytes
         self._count = count if count is not None else _count_nothing
         self._under_way = 0
         """Requests that were not answered yet."""
-        via = choose_proxy(url.host, secure=url.scheme == "https", configured=proxy)
-        backend = DialledBackend(via, timeout_seconds * _STAGE_SHARE)
-        self._transport = _DialledTransport(backend, ssl_context)
-        self._client = httpx.AsyncClient(
-            base_url=url,
-            transport=self._transport,
-            trust_env=False,  # `choose_proxy` has read it, by the same rules as for sockets
-            timeout=None,  # noqa: S113  (`request` bounds the whole of it)
-            headers={"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip"},
-        )
+        via = choose_proxy(self._host, secure=self._base.scheme == "https", configured=proxy)
+        self._backend = DialledBackend(via, timeout_seconds * _STAGE_SHARE)
+        self._ssl_context = ssl_context
+        self._transport: _DialledTransport | None = None
+        """None while nothing is kept open: most accounts ask for nothing for minutes."""
 
     async def request(
         self,
@@ -121,9 +116,8 @@ class RestClient:
         what = f"{method} {self._host}{path.partition('?')[0]}"
         with self._named(what):
             body = content if form is None else urlencode(form).encode()
-            request = self._client.build_request(
-                method, path, params=params, headers=_described(body, form, headers)
-            )
+            described = _described(body, form, headers)
+            request = httpx.Request(method, self._url_of(path), params=params, headers=described)
             request.stream = _OneChunk(body or b"")
             answer = await self._send(request, cut_answer=cut_answer)
         self._judge(answer, what)
@@ -133,16 +127,22 @@ class RestClient:
         """Close the kept connections, since nothing will be asked for a while.
 
         They would be closed at the next request, minutes later; a thousand accounts hold
-        7 KiB each in them until then, and over TLS 30. Beside a request under way, which
+        8 KiB each in them until then, and over TLS 30. Beside a request under way, which
         may use any of them, nothing is closed.
         """
         if not self._under_way:
             with trio.move_on_after(CLOSE_SECONDS):
-                await self._transport.aclose()
+                await self.aclose()
 
     async def aclose(self) -> None:
         """Close the kept connections."""
-        await self._client.aclose()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    def _url_of(self, path: str) -> httpx.URL:
+        root = self._base.raw_path.rstrip(b"/") + b"/"
+        return self._base.copy_with(raw_path=root + httpx.URL(path).raw_path.lstrip(b"/"))
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -155,15 +155,17 @@ class RestClient:
     async def _send(self, request: httpx.Request, *, cut_answer: bool) -> Answer:
         sent_ns = self._clock.now_ns()
         with trio.fail_after(self._timeout_seconds), self._counted():
-            async with self._transport.guarded():
-                response = await self._client.send(request, stream=True)
+            if self._transport is None:
+                self._transport = _DialledTransport(self._backend, self._ssl_context)
+            transport = self._transport
+            async with transport.guarded():
+                response = await transport.handle_async_request(request)
                 try:
-                    body = await self._read_body(response, cut=cut_answer)
+                    body, is_whole = await self._read_body(response, cut=cut_answer)
+                    if not is_whole:
+                        await transport.let_go()
                 finally:
                     await response.aclose()
-                    # A cycle of httpx's: left to the garbage collector, a thousand
-                    # accounts that start at once hold megabytes of read answers.
-                    response.stream = request.stream
         return Answer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
@@ -172,7 +174,7 @@ class RestClient:
             received_ns=self._clock.now_ns(),
         )
 
-    async def _read_body(self, response: httpx.Response, *, cut: bool) -> bytes:
+    async def _read_body(self, response: httpx.Response, *, cut: bool) -> tuple[bytes, bool]:
         body = _Body(response.headers.get("content-encoding", ""), self._max_answer_bytes)
         with trio.CancelScope() as enough:
             async for chunk in response.aiter_raw():
@@ -180,9 +182,7 @@ class RestClient:
                     # Leaving the loop would abandon half a dozen nested generators of
                     # httpx to the garbage collector; a cancellation unwinds them all.
                     enough.cancel()
-        if enough.cancelled_caught:
-            await self._transport.let_go()
-        return body.beginning() if cut else body.whole()
+        return body.beginning() if cut else body.whole(), not enough.cancelled_caught
 
     @contextmanager
     def _named(self, what: str) -> Iterator[None]:
@@ -269,7 +269,7 @@ def _described(
     body: bytes | None, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
 ) -> dict[str, str]:
     """The headers, with those that a body needs."""
-    found = {}
+    found = {"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip", "Accept": "*/*"}
     if form is not None:
         found["Content-Type"] = "application/x-www-form-urlencoded"
     if body is not None:

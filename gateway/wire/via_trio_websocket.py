@@ -81,7 +81,7 @@ async def upgrade(
 
 
 def _let_handshake_go(connection: WebSocketConnection) -> None:
-    """Free what only the upgrade needed: h11's side of it, 2 KiB for as long as it is kept.
+    """Free what only the upgrade needed: h11's side of it, 3 KiB for as long as it is kept.
 
     The library keeps it and asks it nothing once the connection is open.
     """
@@ -89,6 +89,7 @@ def _let_handshake_go(connection: WebSocketConnection) -> None:
     with suppress(AttributeError):
         handshake: Any = connection._wsproto.handshake  # noqa: SLF001  (nobody else lets go)
         handshake._h11_connection = None  # noqa: SLF001  (its own field, of no public name)
+        handshake._events = ()  # noqa: SLF001  (for ever empty)
 
 
 class PacedStream(UpgradeGuard):
