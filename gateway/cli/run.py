@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
@@ -11,6 +12,10 @@ import click
 _GARBAGE_AFTER: Final = 20_000
 """Objects made and kept before Python looks for cycles; its default of 700 is for
 programs that make many. Events hold none: looking so often cost 8 % of the full path."""
+
+_SWITCH_SECONDS: Final = 0.001
+"""How long a thread that computes may keep the others waiting; Python's default is 5 ms.
+Under a burst that is the loop, and a sink's thread needs a turn several times a batch."""
 
 
 @click.command()
@@ -48,6 +53,7 @@ def _run() -> None:
     # What is loaded by now stays to the end: nobody need look at it again.
     gc.freeze()
     gc.set_threshold(_GARBAGE_AFTER, *gc.get_threshold()[1:])
+    sys.setswitchinterval(_SWITCH_SECONDS)
     trio.run(app.run, config, path)
 
 

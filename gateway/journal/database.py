@@ -1,8 +1,7 @@
 """Connections to the journal's SQLite file, and what SQLite's errors mean for us.
 
-Exactly one connection writes and checkpoints; every other one is opened read-only.
-That is both the design (one writer, group commits) and a guard: the errors that
-WAL databases had in old SQLite needed two connections that checkpoint.
+Exactly one connection writes, and one more copies what was written from the WAL into the
+database (`checkpoints`); every other one is opened read-only.
 """
 
 import errno
@@ -27,6 +26,8 @@ _CACHE_KIB: Final = 16_384
 _WAL_BYTES: Final = 64 << 20
 """The WAL file is cut back to this after a long reader let it grow."""
 
+_WARY: Final = ("cell_size_check=ON", "trusted_schema=OFF")
+
 _OUT_OF_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _ROTTEN: Final = frozenset({apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORRUPTFS})
 """The file ends where a page should stand, or the file system says itself that it is ill."""
@@ -35,26 +36,31 @@ _SYNC_FAILURES: Final = frozenset(
 )
 
 
-def connect_writer(path: Path, durability: Literal["fsync", "os"]) -> apsw.Connection:
+Durability = Literal["fsync", "os"]
+
+
+def connect_writer(path: Path, durability: Durability) -> apsw.Connection:
     """The one connection that writes. It checkpoints only when told to."""
     flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(_BUSY_MS)
-    synchronous = "FULL" if durability == "fsync" else "NORMAL"
-    for pragma in (
+    _set(
+        connection,
         f"page_size={PAGE_BYTES}",
         "auto_vacuum=INCREMENTAL",
         "journal_mode=WAL",
-        f"synchronous={synchronous}",
-        # SQLite's own checkpoints swallow their errors; after a failed fsync that
-        # would lose data silently. The writer checkpoints by itself.
-        "wal_autocheckpoint=0",
-        f"journal_size_limit={_WAL_BYTES}",
+        *_when_to_sync(durability),
         f"cache_size=-{_CACHE_KIB}",
-        "cell_size_check=ON",
-        "trusted_schema=OFF",
-    ):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+        *_WARY,
+    )
+    return connection
+
+
+def connect_checkpointer(path: Path, durability: Durability) -> apsw.Connection:
+    """The connection that checkpoints beside the writer's; it writes nothing of its own."""
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+    # A first look at the database: only then does a connection know that there is a WAL.
+    _set(connection, *_when_to_sync(durability), *_WARY, "user_version")
     return connection
 
 
@@ -67,9 +73,23 @@ def connect_reader(path: Path, *, immutable: bool = False) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(uri, flags=flags)
     connection.set_busy_timeout(_BUSY_MS)
-    for pragma in ("cell_size_check=ON", "trusted_schema=OFF"):
-        connection.execute(f"PRAGMA {pragma}").fetchall()
+    _set(connection, *_WARY)
     return connection
+
+
+def _when_to_sync(durability: Durability) -> tuple[str, ...]:
+    return (
+        f"synchronous={'FULL' if durability == 'fsync' else 'NORMAL'}",
+        # SQLite's own checkpoints swallow their errors; after a failed fsync that
+        # would lose data silently. So there are none but those asked for.
+        "wal_autocheckpoint=0",
+        f"journal_size_limit={_WAL_BYTES}",
+    )
+
+
+def _set(connection: apsw.Connection, *pragmas: str) -> None:
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}").fetchall()
 
 
 def let_go(connection: apsw.Connection) -> None:

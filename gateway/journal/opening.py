@@ -10,6 +10,7 @@ import apsw
 import msgspec
 
 from gateway.journal import event_table, schema
+from gateway.journal.checkpoints import open_checkpointer
 from gateway.journal.database import DATABASE_NAME, connect_writer, let_go, our_errors
 from gateway.journal.examination import examine
 from gateway.journal.marker import Marker, sync_directory, write_marker
@@ -36,6 +37,7 @@ def open_store(directory: Path, settings: JournalSettings, segment_ids: int) -> 
         _create(path)
     with our_errors():
         connection = connect_writer(path, settings.durability)
+    checkpointer = None
     try:
         with our_errors(connection):
             _migrate(connection)
@@ -44,8 +46,12 @@ def open_store(directory: Path, settings: JournalSettings, segment_ids: int) -> 
             # From here on the WAL exists, and may come to hold what nothing else does.
             write_marker(directory, Marker(epoch, open=True))
         say_closed = partial(write_marker, directory, Marker(epoch, open=False))
-        store = Store(connection, segment_ids, say_closed)
+        with our_errors():
+            checkpointer = open_checkpointer(path, settings.durability)
+        store = Store(connection, segment_ids, say_closed, checkpointer)
     except BaseException:
+        if checkpointer is not None:
+            checkpointer.close()
         let_go(connection)
         raise
     return Opened(store, finding.torn)

@@ -13,14 +13,18 @@ import apsw
 import msgspec
 
 from gateway.contracts.sink import Record
-from gateway.errors import GatewayError
+from gateway.errors import GatewayError, JournalBlocked
 from gateway.journal import event_table
+from gateway.journal.checkpoints import Checkpointer
 from gateway.journal.database import let_go, our_errors
 from gateway.journal.ids import HeldIds
 from gateway.journal.records import BookChange, Fields, Ledger, Prepared, to_fields, to_record
 
 _CHECKPOINT_PAGES: Final = 1_000
 """SQLite's own default; longer WALs make neither commits nor checkpoints faster."""
+_LONGEST_PAGES: Final = 8_000
+"""A WAL begins anew only where nothing was written during the end of a checkpoint. Under a
+burst that would be never: at 32 MiB the writer does the rest of one itself."""
 
 _SPARE_PAGES: Final = 4_096
 """Free pages that are kept for what comes next: 16 MiB."""
@@ -104,14 +108,21 @@ class Store:
     """The writing connection, with what has to be known to write."""
 
     def __init__(
-        self, connection: apsw.Connection, segment_ids: int, say_closed: Callable[[], None]
+        self,
+        connection: apsw.Connection,
+        segment_ids: int,
+        say_closed: Callable[[], None],
+        checkpointer: Checkpointer | None = None,
     ) -> None:
         with our_errors(connection):
             self.ledger = event_table.read_ledger(connection)
             self._ids = HeldIds(connection, segment_ids)
         self._connection = connection
         self._say_closed = say_closed
+        self._checkpointer = checkpointer
         self._wal_pages = 0
+        self._lacked_space = False
+        """The checkpointer found the disk full: the writer has to see that it no longer is."""
         self._is_shrinking = False
         self._shrink_at = 0.0
         connection.set_wal_hook(self._note_wal)
@@ -133,8 +144,7 @@ class Store:
     def tidy(self) -> bool:
         """Take one step of what keeps the journal quick and small; False when all is done."""
         with our_errors(self._connection):
-            if self._wal_pages >= _CHECKPOINT_PAGES:
-                self._checkpoint()
+            self._fold_if_due()
             step = self._ids.step(self.ledger.first_seq, self.ledger.next_seq - 1)
             if step is None:
                 return self._shrink_if_due()
@@ -145,6 +155,8 @@ class Store:
 
     def close(self) -> None:
         """Fold the WAL into the database, say so, and close."""
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         with our_errors(self._connection):
             try:
                 self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
@@ -159,7 +171,32 @@ class Store:
 
     def abandon(self) -> None:
         """Let go after a failure, without another write: recovery at the next start tells."""
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         let_go(self._connection)
+
+    def _fold_if_due(self) -> None:
+        """See to it that the WAL gets into the database, and does not grow for ever."""
+        checkpointer = self._checkpointer
+        if checkpointer is None:
+            if self._wal_pages >= _CHECKPOINT_PAGES:
+                self._checkpoint()
+            return
+        try:
+            checkpointer.raise_failure()
+        except JournalBlocked:
+            self._lacked_space = True
+            raise
+        if checkpointer.is_busy:
+            return
+        if self._lacked_space or self._wal_pages >= _LONGEST_PAGES:
+            self._checkpoint()
+            self._lacked_space = False
+            return
+        # Of a WAL that began anew meanwhile nothing is folded.
+        folded = checkpointer.folded if checkpointer.folded <= self._wal_pages else 0
+        if self._wal_pages - folded >= _CHECKPOINT_PAGES:
+            checkpointer.begin()
 
     def _shrink_if_due(self) -> bool:
         # To look costs as much as an insert: not behind every group.
@@ -178,6 +215,8 @@ class Store:
             self._connection.execute(f"PRAGMA incremental_vacuum({_SHRINK_PAGES})").fetchall()
             self._is_shrinking = True
         elif self._is_shrinking:
+            if self._checkpointer is not None and self._checkpointer.is_busy:
+                return False  # and look again in a moment
             # Only a checkpoint makes the file itself shorter.
             self._checkpoint()
             self._is_shrinking = False
