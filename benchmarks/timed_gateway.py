@@ -19,6 +19,7 @@ from gateway.app import open_gateway
 from gateway.config import load_config
 from gateway.contracts.sink import ConfiguredSink, Item, Sink, SinkContext, Verdict
 from gateway.journal import Journal
+from gateway.tuning import tune_python
 
 Stamps = list[tuple[int, int]]
 """From which seq on, and when it was reached (epoch ns): up to the next entry's seq."""
@@ -83,5 +84,6 @@ async def main(path: Path) -> Notes:
 
 
 if __name__ == "__main__":
+    tune_python()
     found = trio.run(main, Path(sys.argv[1]))
     Path(sys.argv[2]).write_bytes(msgspec.json.encode(found))

@@ -2,20 +2,10 @@
 
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
 
 import click
-
-_GARBAGE_AFTER: Final = 20_000
-"""Objects made and kept before Python looks for cycles; its default of 700 is for
-programs that make many. Events hold none: looking so often cost 8 % of the full path."""
-
-_SWITCH_SECONDS: Final = 0.001
-"""How long a thread that computes may keep the others waiting; Python's default is 5 ms.
-Under a burst that is the loop, and a sink's thread needs a turn several times a batch."""
 
 
 @click.command()
@@ -32,7 +22,6 @@ def command() -> None:
 def _run() -> None:
     # Imported here: what the daemon needs takes most of its start, and a stop by then counts.
     import faulthandler
-    import gc
 
     import trio
 
@@ -41,6 +30,7 @@ def _run() -> None:
     from gateway.config import load_config
     from gateway.config.secrets import learn_secrets
     from gateway.telemetry import logs
+    from gateway.tuning import tune_python
 
     path = config_path()
     config = load_config(path)
@@ -50,10 +40,7 @@ def _run() -> None:
     learn_secrets(config.secrets())
     # systemd's watchdog ends a process that hangs by SIGABRT: let it tell where it hung.
     faulthandler.enable()
-    # What is loaded by now stays to the end: nobody need look at it again.
-    gc.freeze()
-    gc.set_threshold(_GARBAGE_AFTER, *gc.get_threshold()[1:])
-    sys.setswitchinterval(_SWITCH_SECONDS)
+    tune_python()
     trio.run(app.run, config, path)
 
 
