@@ -36,11 +36,12 @@ either transport, on a machine with other work):
 | thread | µs/frame | of it |
 | --- | --- | --- |
 | loop | 24 | book 31%, decoding 21%, preparing for the journal 13%, sink's worker 12%, wire 8% |
-| journal | 18 | a third under Python's lock (checksums, rows, ids), else SQLite and the kernel |
-| sink (`jsonl`) | 4 | write and fsync |
+| journal | 20 | half under Python's lock (checksums, rows, ids), else SQLite and the kernel |
+| checkpoints | 3 | the kernel |
+| sink (`jsonl`) | 6 | reading what is behind from disk, write and fsync |
 
 Python's lock lets one thread run at a time, but for SQLite and the kernel: the loop's 24 µs and
-some 8 of the others bound the rate. What brought it there from 74 (trio-websocket) and 52
+some 15 of the others bound the rate. What brought it there from 74 (trio-websocket) and 52
 (websockets): plain text frames pass the protocol library by (18 and 4 µs); many rows a statement,
 so that the journal asks for Python's lock once for all of them and works beside the loop
 meanwhile, not in turns with it; recent records weighed by group; LBank's frames decoded in one
@@ -52,12 +53,20 @@ A sink's cursor gets to disk beside the next batch, and what settles within 50 m
 Before, each batch waited for the group that was being written: under a burst a `jsonl` sink got
 4,000 events/s while 20,000 were journalled, and caught up afterwards. In turns with the state
 before it, on one noisy machine at 600/s (medians of three): p99 until `jsonl` accepted 22 ms, was
-32; p50 6.9 ms, was 8.7; the journal's thread 240 µs a frame, was 408. The rate of the full path
-stayed as it was, within the noise: where all of it is processor time, the order of its parts
-does not matter.
+32; p50 6.9 ms, was 8.7; the journal's thread 240 µs a frame, was 408.
 
-Tried and left out, since it changed nothing or for the worse: a shorter or a longer switch interval
-of Python's threads (`sys.setswitchinterval`), escaping an id's facts at once, keeping a venue's
+Checkpoints took a quarter of the writer's thread under a burst, 30 ms each, in which no group was
+written. A thread of their own made 12 % more frames a second of it, in turns with the state before.
+Python's threads take turns each millisecond, not each five: in five pairs of runs always faster, by
+3 to 10 % (before checkpoints moved, it made no difference).
+
+Under a burst a `jsonl` sink still falls behind, since its thread asks for Python's lock several
+times a batch; beyond 10,000 events it reads from disk, at 5 µs an event. When the burst ends it
+catches up at 50,000 to 90,000 a second.
+
+Tried and left out, since it changed nothing or for the worse: more batches whose cursor is not on
+disk yet (four or twenty in place of one), pages of 8 or 16 KiB (8 % of the writer's time, for a
+journal that older versions read in another way), escaping an id's facts at once, keeping a venue's
 text unescaped (half a microsecond; journals of version 1 hold it escaped), rows of the book without
 field names (as much; a field added in the middle would be misread), structs made by position (half
 a microsecond an order; nobody could read it), other words for an adapter's checks of its values,

@@ -8,7 +8,8 @@ Below them: `addresses` (URLs), `proxies` (which proxy, if any), `resolver`
 (names, in threads of their own), `dial` (TCP, proxy, TLS: each failure named).
 
 HTTP: `rest`, over `http_streams`. Tasks: `onefailure`. Time: `backoff`, `limits`,
-`keepalive`, `pauses`.
+`keepalive`, `pauses`. Accounts together: `once` (one asks for all), `commons`
+(what those at one host share).
 
 Foreign errors end here: whoever uses this room sees only `gateway.errors`.
 """
