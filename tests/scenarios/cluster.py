@@ -1,5 +1,6 @@
 """A cluster of daemons and the engine they share, on loopback or in a private network."""
 
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
@@ -180,6 +181,16 @@ cluster:
         for daemon in self.daemons.values():
             await daemon.wait_ready()
         await self.wait_spread()
+
+    async def operate(self, *command: str) -> str:
+        """What an operator's `gateway cluster …` prints, given at the first gateway."""
+        config = str(self.daemons[GATEWAYS[0]].config)
+        program = [sys.executable, "-m", "gateway", "cluster", *command, "-c", config]
+        done = await trio.run_process(
+            program, capture_stdout=True, capture_stderr=True, check=False
+        )
+        assert done.returncode == 0, done.stderr.decode()
+        return done.stdout.decode()
 
     def set_rate(self, per_second: float) -> None:
         """How lively every market is, per account."""

@@ -10,6 +10,7 @@ import trio
 
 from tests.scenarios.cluster import Cluster, Shape, open_cluster_rig
 from tests.scenarios.cluster_death import survive_a_death
+from tests.scenarios.cluster_moves import move_by_command
 from tests.scenarios.rig import wait_until
 
 
@@ -45,6 +46,15 @@ async def test_a_planned_stop_opens_no_gap(tmp_path: Path):
 
         (await cluster.judge()).assert_kept()
         assert [] == await cluster.gaps()
+
+
+@pytest.mark.scenarios
+@pytest.mark.timeout(300)
+async def test_an_operators_moves_open_no_gap(tmp_path: Path):
+    """An account is moved, a gateway drained and undrained: all is handed over and back."""
+    async with lively(tmp_path) as cluster:
+        assert "on nats" in await cluster.operate("status")
+        await move_by_command(cluster, "gateway-2", "gateway-3")
 
 
 @pytest.mark.scenarios

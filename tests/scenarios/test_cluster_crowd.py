@@ -1,12 +1,10 @@
 """Three hundred accounts on three gateways: what is promised of a few holds for many."""
 
-import sys
 from pathlib import Path
 
 import pytest
-import trio
 
-from tests.scenarios.cluster import GATEWAYS, Cluster, Shape, open_cluster_rig
+from tests.scenarios.cluster import GATEWAYS, Shape, open_cluster_rig
 from tests.scenarios.cluster_death import survive_a_death
 
 ACCOUNTS = 150
@@ -24,9 +22,9 @@ async def test_three_hundred_accounts_move_without_a_gap_and_survive_a_death(tmp
     async with open_cluster_rig(tmp_path, shape) as cluster:
         await cluster.start()
         cluster.set_rate(RATE)
-        await operate(cluster, "drain", GATEWAYS[1])
+        await cluster.operate("drain", GATEWAYS[1])
         await cluster.wait(lambda: not cluster.owned_by(GATEWAYS[1]), 90, "drained")
-        await operate(cluster, "undrain", GATEWAYS[1])
+        await cluster.operate("undrain", GATEWAYS[1])
         await cluster.wait_spread()
         restarted = cluster.daemons[GATEWAYS[2]]
         assert await restarted.stop() == 0
@@ -39,11 +37,3 @@ async def test_three_hundred_accounts_move_without_a_gap_and_survive_a_death(tmp
 
         cluster.set_rate(RATE)
         await survive_a_death(cluster, GATEWAYS[0])
-
-
-async def operate(cluster: Cluster, *command: str) -> None:
-    """An operator's command, given at the first gateway."""
-    config = str(cluster.daemons[GATEWAYS[0]].config)
-    program = [sys.executable, "-m", "gateway", "cluster", *command, "-c", config]
-    done = await trio.run_process(program, capture_stderr=True, check=False)
-    assert done.returncode == 0, (done.stderr or b"").decode()

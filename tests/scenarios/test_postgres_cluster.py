@@ -1,7 +1,6 @@
 """Gateways that share the accounts on PostgreSQL: death, moves, a paused process, a restart."""
 
 import signal
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ import trio
 from tests.doubles.servers.postgres import PostgresServer, running_postgres
 from tests.scenarios.cluster import Cluster, open_cluster_rig
 from tests.scenarios.cluster_death import survive_a_death
+from tests.scenarios.cluster_moves import move_by_command
 from tests.scenarios.postgres_cluster import meet_in_postgres
 from tests.scenarios.rig import wait_until
 
@@ -40,15 +40,6 @@ async def lively(
         yield cluster
 
 
-async def operate(cluster: Cluster, *command: str) -> str:
-    """What an operator's command prints, given at one of the gateways."""
-    config = str(cluster.daemons[FIRST].config)
-    program = [sys.executable, "-m", "gateway", "cluster", *command, "-c", config]
-    done = await trio.run_process(program, capture_stdout=True, capture_stderr=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
-
-
 async def test_a_death_is_taken_over_on_postgres(tmp_path: Path, server: PostgresServer):
     """After `kill -9` others are live within 10 s, declare the gap, and nothing is missing."""
     async with lively(tmp_path, server) as cluster:
@@ -58,21 +49,8 @@ async def test_a_death_is_taken_over_on_postgres(tmp_path: Path, server: Postgre
 async def test_an_operators_moves_open_no_gap_on_postgres(tmp_path: Path, server: PostgresServer):
     """An account is moved, a gateway drained and undrained: all is handed over and back."""
     async with lively(tmp_path, server) as cluster:
-        [account, *_] = cluster.owned_by(VICTIM)
-        assert "on postgres" in await operate(cluster, "status")
-
-        await operate(cluster, "move", account, LAST)
-        await cluster.wait(lambda: account in cluster.owned_by(LAST), 60, "moved")
-        await operate(cluster, "drain", VICTIM)
-        await cluster.wait(lambda: not cluster.owned_by(VICTIM), 60, "drained")
-        await cluster.wait_live()
-        await operate(cluster, "unpin", account)
-        await operate(cluster, "undrain", VICTIM)
-        await cluster.wait_spread()
-        await cluster.wait_quiet()
-
-        (await cluster.judge()).assert_kept()
-        assert [] == await cluster.gaps()
+        assert "on postgres" in await cluster.operate("status")
+        await move_by_command(cluster, VICTIM, LAST)
 
 
 async def test_a_paused_owner_is_fenced_on_postgres(tmp_path: Path, server: PostgresServer):
