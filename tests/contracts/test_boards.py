@@ -167,6 +167,20 @@ async def test_news_are_what_was_written_since(gateways: TwoGateways):
     assert [] == list(await gateways.two.board.news("owners", third))
 
 
+async def test_many_news_come_in_order(gateways: TwoGateways):
+    """A gateway that starts reads all that stands there, and nothing of other notes."""
+    async with trio.open_nursery() as nursery:
+        for number in range(600):
+            nursery.start_soon(gateways.one.board.write, f"owners.a{number}", b"1", 0)
+            if number % 10 == 0:
+                nursery.start_soon(gateways.one.board.write, f"books.a{number}", b"2", 0)
+
+    found = await gateways.two.board.news("owners", 0)
+    assert {f"owners.a{number}" for number in range(600)} == {note.key for note in found}
+    assert [note.revision for note in found] == sorted({note.revision for note in found})
+    assert [] == await gateways.two.board.news("owners", found[-1].revision)
+
+
 async def test_nothing_stands_where_nothing_was_written(gateways: TwoGateways):
     """A note that nobody wrote is None, and an empty board has no news."""
     assert await gateways.one.board.read("owners.nobody") is None

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from typing import Any
 
 import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import Header
 
 from gateway.cluster.board import Note
-from gateway.cluster.nats.connection import WRONG_LAST, Connection
+from gateway.cluster.nats.connection import ANSWER_SECONDS, WRONG_LAST, Connection
 
 
 class NatsBoard:
@@ -67,14 +68,29 @@ class NatsBoard:
         bucket, filter_ = f"KV_{self._connection.notes}", f"{self._notes}{prefix}.>"
 
         async def read(jetstream: JetStreamContext) -> list[Note]:
-            found: list[Note] = []
-            position = after
+            found = [] if after else await self._all(jetstream, prefix)
+            position = found[-1].revision if found else after
             while (note := await _next(jetstream, bucket, filter_, position)) is not None:
                 position = note.revision
                 found.append(Note(note.key.removeprefix(self._notes), note.value, position))
             return found
 
         return await self._connection.ask(read)
+
+    async def _all(self, jetstream: JetStreamContext, prefix: str) -> list[Note]:
+        """What stands there, in one go: one by one a hundred thousand notes take minutes.
+
+        It may come from a server that lags behind; what that one lacks is asked for next.
+        """
+        notes = await jetstream.key_value(self._connection.notes)
+        watcher: Any = await notes.watch(f"{prefix}.>")  # its methods have no types
+        found: list[Note] = []
+        try:
+            while (entry := await watcher.updates(ANSWER_SECONDS)) is not None:
+                found.append(Note(entry.key, entry.value or b"", entry.revision or 0))
+        finally:
+            await watcher.stop()
+        return found
 
     async def write(self, key: str, value: bytes, revision: int) -> int | None:
         """See the contract."""
