@@ -178,7 +178,9 @@ class Cluster:
 
         Raises `UnknownToCluster` and `BoardUnavailable`.
         """
-        if account not in self._accounts:
+        # An account that left the configuration may have left its pin behind.
+        leftover = gateway is None and account in self._lookout.view.wishes.pins
+        if account not in self._accounts and not leftover:
             raise UnknownToCluster(f"there is no account {account} in the configuration")
         if gateway is not None:
             self._require_gateway(gateway)

@@ -8,7 +8,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from gateway.cluster import happenings
+from gateway.cluster import UnknownToCluster, happenings
 from gateway.cluster.board import BoardUnavailable, Note
 from gateway.cluster.keeper import AT_ONCE
 from gateway.cluster.notes import BOOKS
@@ -185,6 +185,25 @@ async def test_a_pin_moves_the_account_without_a_gap(region: Region, autojump_cl
         assert not owner.listens
         assert {"live subscribed"} == set(region.streams())
         assert ["2", "2", "1"] == region.fills()
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_pin_that_an_account_left_behind_is_taken_away(
+    region: Region, autojump_clock: MockClock
+):
+    """Gone from the configuration, it can be let go, but not pinned any more."""
+    async with trio.open_nursery() as nursery:
+        owner, other = await both(region, nursery)
+        await other.cluster.pin(ACCOUNT, other.name)
+        await trio.sleep(SOON)
+        for desk in (owner, other):
+            await desk.cluster.reconfigure(desk.roster, {})
+        with pytest.raises(UnknownToCluster):
+            await other.cluster.pin(ACCOUNT, owner.name)
+        await other.cluster.pin(ACCOUNT, None)
+        await trio.sleep(SOON)
+        with pytest.raises(UnknownToCluster):
+            await other.cluster.pin(ACCOUNT, None)
         nursery.cancel_scope.cancel()
 
 
