@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.scenarios.faketime import environment_of, needs_faketime, turn
 from tests.scenarios.results import Results
 from tests.scenarios.rig import Rig, open_rig, wait_until
 
-LIBFAKETIME = sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
 HOUR = 3600
 DECADE = 10 * 365 * 24 * HOUR
 OFFSETS = (HOUR, -HOUR, DECADE, 0)
@@ -20,7 +20,7 @@ ROUNDS = [
 ]
 
 
-@pytest.mark.skipif(not LIBFAKETIME, reason="needs libfaketime (Debian package faketime)")
+@needs_faketime
 @pytest.mark.parametrize(("rounds", "form"), ROUNDS)
 @pytest.mark.timeout(900)
 async def test_a_jumping_clock_changes_stamps_only(
@@ -32,13 +32,7 @@ async def test_a_jumping_clock_changes_stamps_only(
     async with open_rig(tmp_path, seed=16) as rig:
         rig.settings["journal"] = "{retain: {age: 1h}}"
         rig.write_config()
-        rig.daemon.environment = {
-            "LD_PRELOAD": str(LIBFAKETIME[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(dial),
-            "FAKETIME_NO_CACHE": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "NO_FAKE_STAT": "1",
-        }
+        rig.daemon.environment = environment_of(dial)
         await rig.daemon.start()
         await rig.wait_live()
         rig.set_rate(10)
@@ -62,13 +56,6 @@ async def test_a_jumping_clock_changes_stamps_only(
         16, "wall clock jumps by 1 h and 10 years", form, jumps=jumps, reconnects=0,
         facts=verdict.facts, events=verdict.events, lost=len(verdict.missing),
     )  # fmt: skip
-
-
-def turn(dial: Path, offset_seconds: int) -> None:
-    """Set the daemon's wall clock; whole or not at all, since it is read all the time."""
-    new = dial.with_suffix(".new")
-    new.write_text(f"{offset_seconds:+d}\n")
-    new.rename(dial)
 
 
 def all_reconnects(rig: Rig) -> int:
