@@ -169,8 +169,10 @@ class PerpetualAdapter:
                 # The stream is at the same door, and would only ask once more.
                 raise
             except StreamError as error:
+                self._clock.forget_doubted()
                 return str(error)
             return None
+        self._clock.forget_doubted()
         return f"no answer within {_CLOCK_SECONDS:g} s"
 
     async def _check_login(self) -> None:
@@ -188,7 +190,7 @@ class PerpetualAdapter:
 
     async def renew(self) -> None:
         """See the contract. Each connect signs anew; only the clock may mislead it."""
-        self._clock.forget()
+        self._clock.doubt()
         await trio.lowlevel.checkpoint()
 
     # --- orders and recovery ------------------------------------------------

@@ -28,6 +28,7 @@ class VenueClock:
         self._offset_ms: float | None = None
         self._learned_at = float("-inf")
         """By Trio's clock."""
+        self._is_doubted = False
 
     @property
     def offset_seconds(self) -> float | None:
@@ -36,8 +37,8 @@ class VenueClock:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it was learned a moment ago."""
-        learned = self._offset_ms is not None
+        """Whether it was learned a moment ago, and nothing speaks against it."""
+        learned = self._offset_ms is not None and not self._is_doubted
         return learned and trio.current_time() - self._learned_at < _FRESH_SECONDS
 
     def our_ms(self) -> int:
@@ -57,6 +58,7 @@ class VenueClock:
         if 0 <= received_ms - sent_ms <= _LONGEST_EXCHANGE_MS:
             self._offset_ms = venue_ms - (sent_ms + received_ms) / 2
             self._learned_at = trio.current_time()
+            self._is_doubted = False
 
     def learn_from_answer(self, venue_ms: int | None, gap_ms: int | None, received_ns: int) -> None:
         """Take the answer to a ping: `gap_ms` is the venue's time minus the one we sent."""
@@ -65,10 +67,18 @@ class VenueClock:
 
     def learn_from_greeting(self, venue_ms: int | None, received_ns: int) -> None:
         """Take the time of a `hello`: late by the way here, so better than nothing only."""
-        if venue_ms is not None and self._offset_ms is None:
+        if venue_ms is not None and (self._offset_ms is None or self._is_doubted):
             received_ms = received_ns / NS_PER_MS
             self.learn(venue_ms, received_ms, received_ms)
 
-    def forget(self) -> None:
-        """Go back to our own clock until the venue tells its time again."""
-        self._offset_ms = None
+    def doubt(self) -> None:
+        """A signature by this time was refused: it has to be asked for anew.
+
+        Until that is answered it stands, since other accounts' recoveries go by it.
+        """
+        self._is_doubted = True
+
+    def forget_doubted(self) -> None:
+        """Nobody answers, and what is known was refused: all that is left is our own clock."""
+        if self._is_doubted:
+            self._offset_ms = None

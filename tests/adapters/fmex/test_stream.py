@@ -176,7 +176,11 @@ async def test_clock_is_learned_from_greeting_and_pings(autojump_clock: MockCloc
         assert venue.adapter.clock_offset_seconds() == -20.0
 
     await venue.adapter.renew()
-    assert venue.adapter.clock_offset_seconds() is None
+    assert venue.adapter.clock_offset_seconds() == -20.0, "other accounts go by it meanwhile"
+    venue.clock.skew_ns = 5 * 10**9
+    async with live(venue):
+        await trio.testing.wait_all_tasks_blocked()
+        assert venue.adapter.clock_offset_seconds() == -5.0
 
 
 # --- subscribing ------------------------------------------------------------

@@ -56,7 +56,20 @@ async def test_greeting_counts_only_where_nothing_is_known(clock: VenueClock):
     clock.learn_from_greeting(1_070_000, 1_000_000_000_000)
     assert clock.offset_seconds == 50.0
 
-    clock.forget()
+
+async def test_a_time_that_was_refused_stands_until_another_is_known(clock: VenueClock):
+    """Other accounts at the host go by it; only where nobody answers ours has to do."""
+    clock.forget_doubted()
+    clock.learn(1_060_000, 999_900, 1_000_100)
+    clock.forget_doubted()
+    clock.doubt()
+    assert (clock.offset_seconds, clock.is_fresh) == (60.0, False)
+
+    clock.learn_from_greeting(1_050_000, 1_000_000_000_000)
+    assert (clock.offset_seconds, clock.is_fresh) == (50.0, True)
+
+    clock.doubt()
+    clock.forget_doubted()
     assert clock.offset_seconds is None
 
 
@@ -72,6 +85,6 @@ async def test_what_was_told_stays_fresh_for_a_minute(clock: VenueClock, mock_cl
     assert not clock.is_fresh
 
     clock.learn(1_060_000, 999_900, 1_000_100)
-    clock.forget()
+    clock.doubt()
     assert not clock.is_fresh
     await trio.lowlevel.checkpoint()
