@@ -30,7 +30,8 @@ class Checkpointer:
         """Frames of the log that need not be copied any more, as of the last checkpoint."""
         self._connection: Final = connect_checkpointer(path, durability)
         self._wanted: Final[queue.SimpleQueue[bool]] = queue.SimpleQueue()
-        self._busy = False
+        self._idle: Final = threading.Event()
+        self._idle.set()
         self._failure: JournalError | None = None
         self._thread: Final = threading.Thread(
             target=self._run, name="journal-checkpoints", daemon=True
@@ -40,12 +41,16 @@ class Checkpointer:
     @property
     def is_busy(self) -> bool:
         """Whether a checkpoint is under way."""
-        return self._busy
+        return not self._idle.is_set()
+
+    def wait(self) -> None:
+        """Wait for the one that is under way."""
+        self._idle.wait()
 
     def begin(self) -> None:
         """Begin a checkpoint, if none is under way."""
-        if not self._busy:
-            self._busy = True
+        if not self.is_busy:
+            self._idle.clear()
             self._wanted.put(True)
 
     def raise_failure(self) -> None:
@@ -69,7 +74,7 @@ class Checkpointer:
                     self._checkpoint()
             except JournalError as failure:
                 self._failure = failure
-            self._busy = False
+            self._idle.set()
         let_go(self._connection)
 
     def _checkpoint(self) -> None:

@@ -25,6 +25,8 @@ _CHECKPOINT_PAGES: Final = 1_000
 _LONGEST_PAGES: Final = 8_000
 """A WAL begins anew only where nothing was written during the end of a checkpoint. Under a
 burst that would be never: at 32 MiB the writer does the rest of one itself."""
+_MOST_PAGES: Final = 16_000
+"""Where a disk takes in less than it is given, the writer waits for it: 64 MiB."""
 
 _SPARE_PAGES: Final = 4_096
 """Free pages that are kept for what comes next: 16 MiB."""
@@ -188,7 +190,9 @@ class Store:
             self._lacked_space = True
             raise
         if checkpointer.is_busy:
-            return
+            if self._wal_pages < _MOST_PAGES:
+                return
+            checkpointer.wait()
         if self._lacked_space or self._wal_pages >= _LONGEST_PAGES:
             self._checkpoint()
             self._lacked_space = False

@@ -13,6 +13,7 @@ import pytest
 
 from gateway.errors import JournalBlocked, JournalFailed
 from gateway.journal import JournalSettings, checkpoints
+from gateway.journal import store as store_module
 from gateway.journal.opening import open_store
 from gateway.journal.records import prepare
 from gateway.journal.store import Addition, Store
@@ -53,16 +54,19 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def break_checkpoints(store: Store, error: Exception) -> Callable[[], None]:
-    """Have the checkpointer's fail; the answer mends them."""
+def break_checkpoints(store: Store, fault: Exception | Callable[[], object]) -> Callable[[], None]:
+    """Have the checkpointer's fail, or do something else; the answer mends them."""
     checkpointer: Any = store._checkpointer
     sound = checkpointer._connection
 
     class Broken:
         system_errno = errno.EIO
 
-        def wal_checkpoint(self, *_: object, **__: object) -> None:
-            raise error
+        def wal_checkpoint(self, *_: object, **__: object) -> tuple[int, int]:
+            if isinstance(fault, Exception):
+                raise fault
+            fault()
+            return 0, 0
 
         def __getattr__(self, name: str) -> Any:
             return getattr(sound, name)
@@ -91,6 +95,26 @@ def test_the_log_does_not_grow_for_ever(store: Store, tmp_path: Path):
         longest = max(longest, size(tmp_path, "-wal"))
 
     assert longest < 14_000 * PAGE
+
+
+def test_a_slow_disk_slows_the_writer(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Where checkpoints do not keep up, the log does not fill the disk instead."""
+    monkeypatch.setattr(store_module, "_MOST_PAGES", 3_000)
+    go_on = threading.Event()
+    slow = break_checkpoints(store, lambda: go_on.wait(30))
+    writer = threading.Thread(target=write_pages, args=(store, 6_000))
+    writer.start()
+    wait_for(lambda: size(tmp_path, "-wal") >= 3_000 * PAGE)
+    writer.join(0.5)
+    assert writer.is_alive()
+    assert size(tmp_path, "-wal") < 4_000 * PAGE
+
+    slow()
+    go_on.set()
+    writer.join(30)
+    assert not writer.is_alive()
 
 
 def test_a_full_disk_is_told_once_and_then_tried_by_the_writer(store: Store, tmp_path: Path):
