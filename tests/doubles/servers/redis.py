@@ -158,17 +158,22 @@ async def open_redis_cluster(folder: Path, password: str) -> AsyncIterator[list[
             await node.ask_cluster("SET-CONFIG-EPOCH", str(number + 1))
             await nodes[0].ask_cluster("MEET", HOST, str(node.port), str(node.bus_port))
         for node in nodes:
-            await _until_all_slots_are_known(node)
+            await _until_the_cluster_stands(node)
         yield nodes
     finally:
         for node in nodes:
             node.kill()
 
 
-async def _until_all_slots_are_known(node: RedisNode) -> None:
+async def _until_the_cluster_stands(node: RedisNode) -> None:
+    """As this node sees it: it knows of all slots first, and takes requests some time later."""
+    wanted = (f"cluster_slots_ok:{SLOTS}", "cluster_state:ok")
     with trio.fail_after(START_SECONDS):
         # No bell rings for what a node hears from the others.
-        while f"cluster_slots_ok:{SLOTS}" not in await node.ask_cluster("INFO"):  # noqa: ASYNC110 (another process)
+        while True:
+            told = await node.ask_cluster("INFO")
+            if all(each in told for each in wanted):
+                return
             await trio.sleep(POLL_SECONDS)
 
 
