@@ -1,13 +1,19 @@
 """Reading, checking and copying a journal from outside."""
 
+from itertools import count
 from pathlib import Path
 
+import apsw
+import msgspec
 import pytest
 import trio
 
 from gateway.errors import JournalDamaged, StateDirectoryError
 from gateway.events.model import Kind
-from gateway.journal import Selection, open_reader, verify
+from gateway.journal import Selection, event_table, open_reader, verify
+from gateway.journal.database import connect_reader
+from gateway.journal.records import Ledger
+from gateway.journal.verify import _records
 from tests.doubles.events import fill_event
 from tests.gateway.journal.conftest import OpenAt
 from tests.gateway.journal.crash import crashed, fill_one_by_one, flip
@@ -143,6 +149,24 @@ async def test_a_backup_over_a_live_journal_is_refused(tmp_path: Path, open_at: 
     with pytest.raises(JournalDamaged):
         async with open_at(left):
             pass
+
+
+async def test_verify_takes_the_end_as_it_was(
+    tmp_path: Path, open_at: OpenAt, monkeypatch: pytest.MonkeyPatch
+):
+    """A record that is written behind the last one read is not taken for one that is missing."""
+    async with open_at() as journal:
+        await fill_one_by_one(journal, 1, 10)
+    read_ledger, looks = event_table.read_ledger, count()
+
+    def grown_since(connection: apsw.Connection) -> Ledger:
+        ledger = read_ledger(connection)
+        return msgspec.structs.replace(ledger, next_seq=ledger.next_seq + next(looks))
+
+    monkeypatch.setattr(event_table, "read_ledger", grown_since)
+    connection = connect_reader(tmp_path / "state" / "journal.db")
+    assert [] == list(_records(connection))
+    connection.close()
 
 
 async def test_verify_beside_a_running_gateway(tmp_path: Path, open_at: OpenAt):
