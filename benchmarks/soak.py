@@ -6,9 +6,8 @@ gateway is told to read its configuration anew, and then everybody rests until a
 gaps are closed and all events delivered: there memory, tasks and open files are read.
 The first quarter is warm-up: what is kept in memory on purpose fills up meanwhile.
 
-Two things grow later, each by steps: LBank's lists are read whole for the first time after
-a gap under load, and the filter of the journal's ids doubles its room, 2 bytes an event
-kept, until retention takes away as many as come.
+One thing grows later, by steps: the filter of the journal's ids doubles its room, 2 bytes
+an event kept (8 MiB after two million), until retention takes away as many as come.
 """
 
 import itertools
