@@ -34,8 +34,10 @@ format: $(VENV)/.check-ready ## Let ruff format and mend what it can
 	$(BIN)/ruff check --fix .
 
 scenarios: $(VENV)/.test-ready ## The whole daemon under faults, CI figures (under 35 minutes)
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "scenarios and not alone" $(ARGS) $(OR_NONE)
-	$(BIN)/python -m pytest -m "scenarios and alone" $(ARGS) $(OR_NONE)
+	failed=0; \
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "scenarios and not alone" $(ARGS) $(OR_NONE) || failed=1; \
+	$(BIN)/python -m pytest -m "scenarios and alone" $(ARGS) $(OR_NONE) || failed=1; \
+	exit $$failed
 
 pending: $(VENV)/.test-ready ## Figures that have yet to pass before they join `scenarios`
 	$(BIN)/python -m pytest -m pending $(ARGS)

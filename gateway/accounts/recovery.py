@@ -5,7 +5,7 @@ live: subscribe first, then read, so that nothing falls between. Live pushes are
 journalled meanwhile; the book puts both in their place.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -13,13 +13,12 @@ import trio
 
 from gateway.accounts import happenings
 from gateway.accounts.account import Account
-from gateway.accounts.news import Heard
+from gateway.accounts.finds import Comparison, Reading
 from gateway.contracts.adapter import Purpose, RecoveryPlan, RecoveryResult
 from gateway.contracts.told import Told
 from gateway.errors import RateLimited, StreamError
 from gateway.events.model import Origin, StreamReason
 from gateway.events.times import Timestamp, to_nanoseconds
-from gateway.journal import Ticket
 from gateway.wire.backoff import Backoff
 
 GIVE_UP_SECONDS: Final = 600.0
@@ -48,64 +47,6 @@ DOUBT_AGAIN_SECONDS: Final = 20.0
 
 Read = Callable[[], Awaitable[None]]
 """One of the readings."""
-
-
-class Reading:
-    """Where a recovery puts what REST told; knows what of it was new."""
-
-    def __init__(self, account: Account, origin: Origin, since_ns: int | None) -> None:
-        self._account = account
-        self._origin = origin
-        self._since_ns = since_ns
-        self._finds: list[tuple[list[Timestamp | None], Ticket]] = []
-        self.uncertain: list[str] = []
-
-    async def hear(self, told: Sequence[Told], received_ns: int, as_of_ns: int) -> None:
-        """See `gateway.contracts.adapter.Finds`."""
-        heard = Heard(
-            origin=self._origin,
-            received_ns=received_ns,
-            as_of_ns=as_of_ns,
-            now_ns=self._account.clock.now_ns(),
-            since_ns=self._account.venue_ns(self._since_ns),
-        )
-        news, ticket = await self._account.hear(told, heard)
-        self.uncertain += news.uncertain
-        if news.events:
-            self._finds.append(([event.venue_time for event in news.events], ticket))
-
-    async def recovered(self) -> list[Timestamp | None]:
-        """When each event happened that was newly journalled; waits until they are on disk."""
-        times: list[Timestamp | None] = []
-        for happened, ticket in self._finds:
-            seqs = (await ticket.wait()).seqs
-            times += [at for at, seq in zip(happened, seqs, strict=True) if seq is not None]
-        return times
-
-
-class _Comparison:
-    """Collects what would be news instead of recording it.
-
-    Of the rest nothing is kept: what brings nothing new now brings nothing later either,
-    and the orders of a busy account's day would take more memory than all its books.
-    """
-
-    def __init__(self, account: Account, since_ns: int) -> None:
-        self._account = account
-        self._since_ns = since_ns
-        self.rows: list[tuple[Told, Heard]] = []
-
-    async def hear(self, told: Sequence[Told], received_ns: int, as_of_ns: int) -> None:
-        heard = Heard(
-            origin=Origin.RECOVERY,
-            received_ns=received_ns,
-            as_of_ns=as_of_ns,
-            now_ns=self._account.clock.now_ns(),
-            since_ns=self._account.venue_ns(self._since_ns),
-        )
-        news = self._account.book.would_be_news(told, heard)
-        self.rows += [(each, heard) for each in news]
-        await trio.lowlevel.checkpoint()
 
 
 class Recovery:
@@ -308,7 +249,7 @@ class Recovery:
         began_ns, since_ns = account.clock.now_ns(), self._last_agreement_ns()
         doubts = dict(account.book.holdings.in_doubt)
         self._compared_at = trio.current_time()
-        comparison = _Comparison(account, since_ns)
+        comparison = Comparison(account, since_ns)
         result = await self._attempt(Purpose.CHECK, since_ns, comparison)
         if result is None:
             return
@@ -332,7 +273,7 @@ class Recovery:
         happenings.GAP_OPENED.emit(account=account.name, reason=StreamReason.CHECK_DISAGREED)
         account.on_doubt(StreamReason.CHECK_DISAGREED)
 
-    async def _hear_returns(self, comparison: _Comparison) -> None:
+    async def _hear_returns(self, comparison: Comparison) -> None:
         """Take what a push had told that looked like a late double: no push is missing."""
         account = self._account
         for told, heard in comparison.rows:
@@ -340,7 +281,7 @@ class Recovery:
                 now_ns = account.clock.now_ns()
                 await account.hear([told], msgspec.structs.replace(heard, now_ns=now_ns))
 
-    def _missing(self, comparison: _Comparison) -> list[Told]:
+    def _missing(self, comparison: Comparison) -> list[Told]:
         """What of the rows is news even now, with the pushes that came meanwhile."""
         book, now_ns = self._account.book, self._account.clock.now_ns()
         return [
@@ -352,16 +293,14 @@ class Recovery:
     # --- one attempt -------------------------------------------------------------
 
     async def _attempt(
-        self, purpose: Purpose, since_ns: int | None, finds: Reading | _Comparison
+        self, purpose: Purpose, since_ns: int | None, finds: Reading | Comparison
     ) -> RecoveryResult | None:
         account = self._account
         known = account.book.known(account.clock.now_ns())
         plan = account.adapter.plan_recovery(known, purpose, since_ns)
         return await self._read(plan, finds)
 
-    async def _read(
-        self, plan: RecoveryPlan, finds: Reading | _Comparison
-    ) -> RecoveryResult | None:
+    async def _read(self, plan: RecoveryPlan, finds: Reading | Comparison) -> RecoveryResult | None:
         """Read by the plan; None when REST failed, after a pause that grows."""
         account = self._account
         try:

@@ -14,7 +14,8 @@ from typing import Final
 import apsw
 
 from gateway.errors import JournalBlocked, JournalError
-from gateway.journal.database import Durability, connect_checkpointer, let_go, our_errors
+from gateway.journal.database import connect_checkpointer, let_go, our_errors
+from gateway.journal.settings import Durability
 
 _FIXED: Final = (3, 51, 3)
 """Before this SQLite a checkpoint beside a writer could corrupt the database, very rarely:

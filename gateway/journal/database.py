@@ -8,13 +8,14 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final, Literal
+from typing import Final
 from urllib.parse import quote
 
 import apsw
 
 from gateway.errors import JournalBlocked, JournalDamaged, JournalError, JournalFailed
 from gateway.journal.schema import PAGE_BYTES
+from gateway.journal.settings import Durability
 
 DATABASE_NAME: Final = "journal.db"
 
@@ -34,9 +35,6 @@ _ROTTEN: Final = frozenset({apsw.SQLITE_IOERR_SHORT_READ, apsw.SQLITE_IOERR_CORR
 _SYNC_FAILURES: Final = frozenset(
     {apsw.SQLITE_IOERR_FSYNC, apsw.SQLITE_IOERR_DIR_FSYNC, apsw.SQLITE_IOERR_TRUNCATE}
 )
-
-
-Durability = Literal["fsync", "os"]
 
 
 def connect_writer(path: Path, durability: Durability) -> apsw.Connection:

@@ -9,6 +9,8 @@ from gateway.contracts.values import Bytes, Seconds
 _DAY_SECONDS: Final = 86_400
 _MIB: Final = 1 << 20
 
+Durability = Literal["fsync", "os"]
+
 
 class Retention(msgspec.Struct, frozen=True, kw_only=True):
     """How much is kept. What an enabled sink still waits for is kept up to `size`."""
@@ -24,7 +26,7 @@ class JournalSettings(msgspec.Struct, frozen=True, kw_only=True):
 
     retain: Retention = Retention()
     """How long and how much is kept."""
-    durability: Literal["fsync", "os"] = "fsync"
+    durability: Durability = "fsync"
     """``fsync``: an event reaches a sink only once it would survive a loss of power.
     ``os``: once it would survive a crash of the gateway."""
 

@@ -114,7 +114,7 @@ class Store:
         connection: apsw.Connection,
         segment_ids: int,
         say_closed: Callable[[], None],
-        checkpointer: Checkpointer | None = None,
+        checkpointer: Checkpointer | None,
     ) -> None:
         with our_errors(connection):
             self.ledger = event_table.read_ledger(connection)

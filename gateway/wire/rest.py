@@ -267,14 +267,17 @@ class _DialledTransport(httpx.AsyncHTTPTransport):
 
 def _described(
     body: bytes | None, form: Mapping[str, str] | None, headers: Mapping[str, str] | None
-) -> dict[str, str]:
-    """The headers, with those that a body needs."""
-    found = {"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip", "Accept": "*/*"}
+) -> httpx.Headers:
+    """The headers, with those that a body needs; what the caller says replaces ours."""
+    found = httpx.Headers(
+        {"User-Agent": "exchange-event-gateway", "Accept-Encoding": "gzip", "Accept": "*/*"}
+    )
     if form is not None:
         found["Content-Type"] = "application/x-www-form-urlencoded"
     if body is not None:
         found["Content-Length"] = str(len(body))
-    return found | dict(headers or {})
+    found.update(headers)  # however the caller writes their names
+    return found
 
 
 class _OneChunk(httpx.AsyncByteStream):

@@ -1,6 +1,7 @@
 """A state told once more, after another of its millisecond: a late double, or a return to it."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import trio
@@ -23,6 +24,18 @@ async def push_there_and_back(session: ScriptedSession, make: Make, *, time: int
         await session.push(make(value, time=time))
 
 
+@asynccontextmanager
+async def running_a_while(
+    household: Household,
+) -> AsyncIterator[tuple[ScriptedVenue, ScriptedSession]]:
+    """One account whose first snapshot is read."""
+    venue = ScriptedVenue()
+    async with household.running(configured(venue)):
+        session = await venue.wait_live(1)
+        await trio.sleep(1)
+        yield venue, session
+
+
 def values(household: Household) -> list[str]:
     """What the consumer was told, in order."""
     return [
@@ -37,10 +50,7 @@ async def test_a_return_within_a_millisecond_is_told_soon_and_is_no_gap(
     make: Make, household: Household, autojump_clock: MockClock
 ):
     """REST is asked within seconds, and tells that the account came back; no push is missing."""
-    venue = ScriptedVenue()
-    async with household.running(configured(venue)):
-        session = await venue.wait_live(1)
-        await trio.sleep(1)
+    async with running_a_while(household) as (venue, session):
         await push_there_and_back(session, make)
         venue.told_by_rest = [make("2", time=None)]
         await trio.sleep(10)
@@ -52,10 +62,7 @@ async def test_a_return_within_a_millisecond_is_told_soon_and_is_no_gap(
 
 async def test_a_late_double_costs_one_comparison(household: Household, autojump_clock: MockClock):
     """Where REST shows that nothing came back, nothing is told, and REST is left alone."""
-    venue = ScriptedVenue()
-    async with household.running(configured(venue)):
-        session = await venue.wait_live(1)
-        await trio.sleep(1)
+    async with running_a_while(household) as (venue, session):
         await push_there_and_back(session, balance)
         venue.told_by_rest = [balance("1", time=None)]
         await trio.sleep(10 * MINUTE)
@@ -69,10 +76,7 @@ async def test_a_push_that_settles_a_doubt_spares_rest(
     household: Household, autojump_clock: MockClock
 ):
     """A newer state ends the doubt, and so does the repeat of the newest one."""
-    venue = ScriptedVenue()
-    async with household.running(configured(venue)):
-        session = await venue.wait_live(1)
-        await trio.sleep(1)
+    async with running_a_while(household) as (venue, session):
         await push_there_and_back(session, balance, time=5)
         await session.push(balance("1", time=5))
         await trio.sleep(MINUTE)
@@ -120,10 +124,7 @@ async def test_another_difference_beside_a_return_is_a_gap(
     household: Household, autojump_clock: MockClock
 ):
     """A return explains its own asset only: what else differs was lost."""
-    venue = ScriptedVenue()
-    async with household.running(configured(venue)):
-        session = await venue.wait_live(1)
-        await trio.sleep(1)
+    async with running_a_while(household) as (venue, session):
         await push_there_and_back(session, balance)
         venue.told_by_rest = [balance("2", time=None), position("9", time=None)]
         await trio.sleep(20)

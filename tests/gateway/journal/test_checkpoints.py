@@ -2,7 +2,6 @@
 
 import errno
 import threading
-import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from gateway.errors import JournalBlocked, JournalFailed
 from gateway.journal import JournalSettings, checkpoints
 from gateway.journal import store as store_module
+from gateway.journal.checkpoints import Checkpointer
 from gateway.journal.opening import open_store
 from gateway.journal.records import prepare
 from gateway.journal.store import Addition, Store
@@ -46,17 +46,15 @@ def size(tmp_path: Path, suffix: str = "") -> int:
     return (tmp_path / f"journal.db{suffix}").stat().st_size
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait for another thread."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+def checkpointer_of(store: Store) -> Checkpointer:
+    """The SQLite at hand is new enough for one."""
+    assert store._checkpointer is not None
+    return store._checkpointer
 
 
 def break_checkpoints(store: Store, fault: Exception | Callable[[], object]) -> Callable[[], None]:
     """Have the checkpointer's fail, or do something else; the answer mends them."""
-    checkpointer: Any = store._checkpointer
+    checkpointer: Any = checkpointer_of(store)
     sound = checkpointer._connection
 
     class Broken:
@@ -79,12 +77,15 @@ def break_checkpoints(store: Store, fault: Exception | Callable[[], object]) -> 
     return mend
 
 
-def test_the_log_is_folded_beside_the_writer(store: Store, tmp_path: Path):
+def test_the_log_is_folded_beside_the_writer(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """What was written gets into the database without a checkpoint of the writer's."""
-    store._checkpoint = lambda: pytest.fail("the writer's own")  # type: ignore[method-assign]
+    monkeypatch.setattr(store, "_checkpoint", lambda: pytest.fail("the writer's own"))
     write_pages(store, 1_500)
+    checkpointer_of(store).wait()
 
-    wait_for(lambda: size(tmp_path) > 900 * PAGE)
+    assert size(tmp_path) > 900 * PAGE
 
 
 def test_the_log_does_not_grow_for_ever(store: Store, tmp_path: Path):
@@ -102,13 +103,14 @@ def test_a_slow_disk_slows_the_writer(
 ):
     """Where checkpoints do not keep up, the log does not fill the disk instead."""
     monkeypatch.setattr(store_module, "_MOST_PAGES", 3_000)
-    go_on = threading.Event()
+    go_on, waits, checkpointer = threading.Event(), threading.Event(), checkpointer_of(store)
+    wait = checkpointer.wait
+    monkeypatch.setattr(checkpointer, "wait", lambda: (waits.set(), wait()))
     slow = break_checkpoints(store, lambda: go_on.wait(30))
     writer = threading.Thread(target=write_pages, args=(store, 6_000))
     writer.start()
-    wait_for(lambda: size(tmp_path, "-wal") >= 3_000 * PAGE)
-    writer.join(0.5)
-    assert writer.is_alive()
+    assert waits.wait(30)
+    assert 3_000 * PAGE <= size(tmp_path, "-wal")
     assert size(tmp_path, "-wal") < 4_000 * PAGE
 
     slow()
@@ -122,7 +124,7 @@ def test_a_full_disk_is_told_once_and_then_tried_by_the_writer(store: Store, tmp
     mend = break_checkpoints(store, apsw.FullError("full"))
     write_pages(store, 1_500, tidy=False)
     store.tidy()
-    wait_for(lambda: not store._checkpointer.is_busy)  # type: ignore[union-attr]
+    checkpointer_of(store).wait()
     with pytest.raises(JournalBlocked):
         store.tidy()
     mend()
@@ -131,7 +133,8 @@ def test_a_full_disk_is_told_once_and_then_tried_by_the_writer(store: Store, tmp
 
     assert size(tmp_path) > before
     write_pages(store, 1_500)
-    wait_for(lambda: size(tmp_path) > before + 2_000 * PAGE)
+    checkpointer_of(store).wait()
+    assert size(tmp_path) > before + 2_000 * PAGE
 
 
 def test_any_other_failure_is_for_good(store: Store):
@@ -139,7 +142,7 @@ def test_any_other_failure_is_for_good(store: Store):
     break_checkpoints(store, apsw.IOError("disk I/O error"))
     write_pages(store, 1_500, tidy=False)
     store.tidy()
-    wait_for(lambda: not store._checkpointer.is_busy)  # type: ignore[union-attr]
+    checkpointer_of(store).wait()
     for _ in range(2):
         with pytest.raises(JournalFailed):
             store.tidy()
