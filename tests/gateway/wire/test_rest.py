@@ -118,6 +118,20 @@ async def test_the_request_carries_what_was_given():
     assert b"Content-Type: application/x-www-form-urlencoded\r\n" in bodies[0]
 
 
+async def test_a_header_of_the_callers_replaces_ours():
+    """However its name is written, it is sent once, as given."""
+    heads = []
+
+    async def handler(stream: trio.abc.Stream):
+        heads.append((await read_head(stream)).lower())
+        await stream.send_all(http())
+
+    async with client_of(handler) as client:
+        await client.request("GET", "/", headers={"user-agent": "desk", "ACCEPT": "text/plain"})
+    assert [b"user-agent: desk"] == [one for one in heads[0].split(b"\r\n") if b"agent" in one]
+    assert 1 == heads[0].count(b"\r\naccept: ")
+
+
 async def test_content_is_sent_as_it_is():
     """A body of bytes with its own type, as a webhook wants it."""
     bodies = []
